@@ -1,0 +1,48 @@
+# Each command sets up what it needs first; nothing has to be activated or exported by hand.
+
+PYTHON ?= python3
+BIN := .venv/bin
+BUILD := noisykernels/_build.py
+CSRC := $(shell find csrc -name '*.h' -o -name '*.cpp')
+
+# As in an activated environment: the build finds ninja.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test lint speed clean
+.DELETE_ON_ERROR:
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(BUILD) ## create .venv with the pinned requirements and build the extension
+
+# torch first and alone, or a requirement that wants it could pull another build of it.
+.venv/requirements: requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install $$(grep '^torch==' $<)
+	$(BIN)/pip install -r $<
+	cp $< $@
+
+# setup.py writes $(BUILD) last; without a compiler it builds nothing and says why there.
+$(BUILD): .venv/requirements $(CSRC) setup.py pyproject.toml
+	$(BIN)/pip install --no-build-isolation --no-deps -e .
+	@sed -n 's/^REASON = .\(.\+\).$$/WARNING: no compiled kernels, using the reference: \1/p' $@
+
+demo: setup ## train with 60 % wrong labels: DATA=digits|cifar10 ROOT=<folder of the data> WD=<weight decay>
+	$(BIN)/python -m bench.demo $(if $(DATA),--data $(DATA)) $(if $(ROOT),--root $(ROOT)) $(if $(WD),--wd $(WD))
+
+test: setup ## run all tests and the examples of the docstrings
+	$(BIN)/python -m pytest
+
+lint: setup ## check format, style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CSRC)
+
+speed: setup ## time the losses against torch.nn.functional.cross_entropy
+	$(BIN)/python -m bench.speed
+
+clean: ## remove what builds and tests left, but not .venv
+	rm -rf build dist *.egg-info $(BUILD) noisykernels/_C.*.so .pytest_cache .mypy_cache .ruff_cache
+	find noisykernels bench tests -name __pycache__ -exec rm -rf {} +
