@@ -1,0 +1,164 @@
+// Autograd of the operators, as ATen's own have it: a node under the Autograd dispatch key.
+// torch.func, gradgrad and fullgraph compilation work through it, which they do not through
+// torch::autograd::Function.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/FunctionsManual.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/saved_variable.h>
+#include <torch/library.h>
+#include <torch/version.h>
+
+#include "arguments.h"
+
+namespace noisykernels {
+namespace {
+
+using at::Tensor;
+using torch::autograd::SavedVariable;
+using torch::autograd::variable_list;
+
+using Forward = std::tuple<Tensor, Tensor, Tensor>(const Tensor&, const Tensor&,
+                                                   const std::optional<Tensor>&, at::IntArrayRef,
+                                                   at::ArrayRef<double>, int64_t, int64_t, int64_t);
+using Backward = Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&,
+                        const Tensor&, const Tensor&, at::IntArrayRef, at::ArrayRef<double>,
+                        int64_t, int64_t, int64_t);
+
+const auto& forward_op() {
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("noisykernels::forward", "").typed<Forward>();
+  return op;
+}
+
+const auto& backward_op() {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("noisykernels::backward", "")
+                             .typed<Backward>();
+  return op;
+}
+
+const auto& backward_formula_op() {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("noisykernels::backward_formula", "")
+                             .typed<Backward>();
+  return op;
+}
+
+// What the loss is, apart from tensors.
+struct Loss {
+  std::vector<int64_t> terms;
+  std::vector<double> values;
+  int64_t ignore_index;
+  int64_t reduction;
+  int64_t backend;
+};
+
+Tensor call_backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
+                     const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
+                     const Loss& loss) {
+  return backward_op().call(upstream, logits, target, weight, rows, divisor, loss.terms,
+                            loss.values, loss.ignore_index, loss.reduction, loss.backend);
+}
+
+struct FusedLossBackward : torch::autograd::Node {
+  SavedVariable logits, target, weight, rows, divisor;
+  Loss loss;
+
+  variable_list apply(variable_list&& upstream) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!upstream[0].defined() || !task_should_compute_output(0)) return {Tensor()};
+    const Tensor w = weight.unpack();
+    return {call_backward(upstream[0], logits.unpack(), target.unpack(),
+                          w.defined() ? std::optional(w) : std::nullopt, rows.unpack(),
+                          divisor.unpack(), loss)};
+  }
+
+  void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (SavedVariable* saved : {&logits, &target, &weight, &rows, &divisor}) saved->reset_data();
+  }
+
+  std::string name() const override { return "FusedLossBackward"; }
+};
+
+// Nodes are intrusively counted from torch 2.12 on.
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 12
+auto make_node() { return c10::make_intrusive<FusedLossBackward>(); }
+#else
+auto make_node() {
+  return std::shared_ptr<FusedLossBackward>(new FusedLossBackward(), torch::autograd::deleteNode);
+}
+#endif
+
+// Each row's loss changes by the product of its gradient with the tangent.
+Tensor tangent_of_loss(const Tensor& tangent, const Tensor& logits, const Tensor& target,
+                       const std::optional<Tensor>& weight, const Tensor& loss_value,
+                       const Tensor& rows, const Tensor& divisor, const Loss& loss) {
+  const Tensor gradient =
+      call_backward(at::ones_like(loss_value), logits, target, weight, rows, divisor, loss);
+  const Tensor product = (gradient * tangent).to(loss_value.scalar_type());
+  const bool per_row = Reduction(loss.reduction) == Reduction::kNone;
+  return per_row ? product.sum(logits.dim() == 1 ? 0 : 1) : product.sum();
+}
+
+std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
+                                           const std::optional<Tensor>& weight,
+                                           at::IntArrayRef terms, at::ArrayRef<double> values,
+                                           int64_t ignore_index, int64_t reduction,
+                                           int64_t backend) {
+  auto result = [&] {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    return forward_op().call(logits, target, weight, terms, values, ignore_index, reduction,
+                             backend);
+  }();
+  auto& [loss, rows, divisor] = result;
+
+  const bool differentiated = torch::autograd::compute_requires_grad(logits);
+  const bool has_tangent = torch::autograd::isFwGradDefined(logits);
+  if (!differentiated && !has_tangent) return result;
+
+  Loss spec{terms.vec(), values.vec(), ignore_index, reduction, backend};
+  if (differentiated) {
+    auto node = make_node();
+    node->set_next_edges(torch::autograd::collect_next_edges(logits));
+    node->logits = SavedVariable(logits, false);
+    node->target = SavedVariable(target, false);
+    if (weight) node->weight = SavedVariable(*weight, false);
+    node->rows = SavedVariable(rows, false);
+    node->divisor = SavedVariable(divisor, false);
+    node->loss = spec;
+    torch::autograd::set_history(loss, node);
+  }
+  if (has_tangent) {
+    const Tensor tangent = logits._fw_grad(/*level=*/0);
+    loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight, loss,
+                                      rows, divisor, spec),
+                      /*level=*/0, /*is_inplace_op=*/false);
+  }
+  return result;
+}
+
+// The kernel has no derivative of its own. Whoever differentiates the gradient gets it in plain
+// torch, from the logits.
+Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
+                const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
+                at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
+                int64_t reduction, int64_t backend) {
+  if (torch::autograd::compute_requires_grad(upstream, logits) ||
+      torch::autograd::isFwGradDefined(upstream) || torch::autograd::isFwGradDefined(logits)) {
+    return backward_formula_op().call(upstream, logits, target, weight, rows, divisor, terms,
+                                      values, ignore_index, reduction, backend);
+  }
+  at::AutoDispatchBelowADInplaceOrView guard;
+  return backward_op().call(upstream, logits, target, weight, rows, divisor, terms, values,
+                            ignore_index, reduction, backend);
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(noisykernels, Autograd, m) {
+  m.impl("forward", TORCH_FN(forward));
+  m.impl("backward", TORCH_FN(backward));
+}
+
+}  // namespace noisykernels

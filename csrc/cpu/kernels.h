@@ -1,0 +1,28 @@
+// The kernels as the operators see them: one pair of functions per SIMD level.
+#pragma once
+
+#include "../arguments.h"
+
+namespace noisykernels {
+
+struct Kernels {
+  const char* level;
+  // Blocks of kBlockRows rows, from `begin` to `end`.
+  void (*forward)(const ForwardArguments&, int64_t begin, int64_t end);
+  void (*backward)(const BackwardArguments&, int64_t begin, int64_t end);
+};
+
+namespace baseline {
+extern const Kernels kernels;
+}
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define NOISYKERNELS_X86_LEVELS
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace avx512 {
+extern const Kernels kernels;
+}
+#endif
+
+}  // namespace noisykernels

@@ -1,0 +1,127 @@
+// exp, expm1 and log1p over vectors. Element exps are float or double; row scalars are always
+// double.
+#pragma once
+
+#include "vector.h"
+
+namespace noisykernels {
+namespace {
+
+// Adding and subtracting 1.5 * 2^mantissa_bits rounds to the nearest integer, which the low bits
+// then hold.
+constexpr float kRoundFloat = 0x1.8p23f;
+constexpr double kRoundDouble = 0x1.8p52;
+
+// 2^(n + 64), with n in the low bits of `rounded` = n + kRound.
+INLINE Floats power_of_two(Floats rounded) {
+  return bit_cast<Floats>((bit_cast<FloatMask>(rounded) << 23) + ((127 + 64) << 23));
+}
+// 2^n
+INLINE Doubles power_of_two(Doubles rounded) {
+  return bit_cast<Doubles>((bit_cast<DoubleMask>(rounded) << 52) + (int64_t(1023) << 52));
+}
+
+// exp(r) 2^-64 for |r| <= ln2/2, by Chebyshev interpolation, off by 1e-8 relative at most. The
+// factor costs nothing and lets a product with 2^(n + 64) become subnormal with one rounding: a
+// label that leads by 80 leaves the sum of the others there.
+INLINE Floats scaled_exp(Floats r) {
+  constexpr float c = 0x1p-64f;
+  const Floats tail =
+      0.5f * c +
+      r * (0.16666576846f * c +
+           r * (0.0416665544377f * c + r * (0.00836320297158f * c + r * (0.00139262134663f * c))));
+  return c + r * (c + r * tail);
+}
+// (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
+// By Taylor, the first term left out is below 2^-57.
+INLINE Doubles exp_tail(Doubles r) {
+  constexpr double c[] = {1. / 2,        1. / 6,         1. / 24,         1. / 120,
+                          1. / 720,      1. / 5040,      1. / 40320.,     1. / 362880.,
+                          1. / 3628800., 1. / 39916800., 1. / 479001600., 1. / 6227020800.};
+  Doubles sum = Doubles{} + c[11];
+  for (int i = 10; i >= 0; --i) sum = sum * r + c[i];
+  return sum;
+}
+
+// exp(q d) for d <= 0. Below the smallest number it is zero; NaN stays NaN.
+struct FloatExponent {
+  float q, log2e, high, low, lowest;
+  explicit INLINE FloatExponent(const Exponent& e)
+      : q(e.q), log2e(e.log2e), high(e.high_f), low(e.low_f), lowest(-151.0f / float(e.log2e)) {}
+  INLINE Floats operator()(Floats d) const {
+    const Floats rounded = d * log2e + kRoundFloat;
+    const Floats n = rounded - kRoundFloat;
+    const Floats r = q * ((d - n * high) - n * low);
+    return d < lowest ? Floats{} : scaled_exp(r) * power_of_two(rounded);
+  }
+};
+
+struct DoubleExponent {
+  double q, log2e, high, low, lowest;
+  explicit INLINE DoubleExponent(const Exponent& e)
+      : q(e.q), log2e(e.log2e), high(e.high_d), low(e.low_d), lowest(-1021.5 / e.log2e) {}
+  INLINE Doubles operator()(Doubles d) const {
+    const Doubles rounded = d * log2e + kRoundDouble;
+    const Doubles n = rounded - kRoundDouble;
+    const Doubles r = q * ((d - n * high) - n * low);
+    return d < lowest ? Doubles{} : (1.0 + (r + r * r * exp_tail(r))) * power_of_two(rounded);
+  }
+};
+
+template <class Scalar>
+struct ExponentOf;
+template <>
+struct ExponentOf<float> {
+  using Type = FloatExponent;
+};
+template <>
+struct ExponentOf<double> {
+  using Type = DoubleExponent;
+};
+
+// ---- row scalars, double
+
+constexpr double kLog2e = 0x1.71547652b82fep0;
+constexpr double kLn2High = 0x1.62e42fee00000p-1;
+constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+
+INLINE Doubles exp(Doubles x) {
+  const Doubles rounded = x * kLog2e + kRoundDouble;
+  const Doubles n = rounded - kRoundDouble;
+  const Doubles r = (x - n * kLn2High) - n * kLn2Low;
+  const Doubles value = (1.0 + (r + r * r * exp_tail(r))) * power_of_two(rounded);
+  return x < -708.0 ? Doubles{} : value;
+}
+
+// exp(x) - 1 for x <= 0
+INLINE Doubles expm1(Doubles x) {
+  const Doubles rounded = x * kLog2e + kRoundDouble;
+  const Doubles n = rounded - kRoundDouble;
+  const Doubles r = (x - n * kLn2High) - n * kLn2Low;
+  const Doubles two_n = power_of_two(rounded);
+  const Doubles value = two_n * (r + r * r * exp_tail(r)) + (two_n - 1.0);
+  return x < -708.0 ? Doubles{} - 1.0 : value;
+}
+
+// log(1 + u) for u >= 0
+INLINE Doubles log1p(Doubles u) {
+  const Doubles w = 1.0 + u;
+  // w = 2^n f with f in [sqrt(1/2), sqrt(2)): taking off sqrt(1/2)'s bits first puts the cut there.
+  const DoubleMask bits = bit_cast<DoubleMask>(w);
+  const DoubleMask n = (bits - 0x3fe6a09e667f3bcd) >> 52;
+  const Doubles f = bit_cast<Doubles>(bits - (n << 52));
+  const Doubles exponent =
+      bit_cast<Doubles>(bit_cast<DoubleMask>(Doubles{} + kRoundDouble) + n) - kRoundDouble;
+  // log f = 2 atanh(s)
+  const Doubles s = (f - 1.0) / (f + 1.0);
+  const Doubles s2 = s * s;
+  Doubles series = Doubles{} + 1. / 21;
+  for (int odd = 19; odd >= 3; odd -= 2) series = series * s2 + 1. / odd;
+  const Doubles log_f = 2.0 * (s + s * s2 * series);
+  // What rounding 1 + u lost comes back to first order; u - u brings in NaN and inf.
+  const Doubles lost = (u - (w - 1.0)) / w;
+  return exponent * kLn2High + (log_f + (exponent * kLn2Low + lost)) + (u - u);
+}
+
+}  // namespace
+}  // namespace noisykernels

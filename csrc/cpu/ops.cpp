@@ -1,0 +1,212 @@
+// The operators on CPU tensors: shapes and layouts come in here, plain structs go on to the
+// kernels.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include "../plan.h"
+#include "dispatch.h"
+
+namespace noisykernels {
+namespace {
+
+using at::Tensor;
+
+// Below this many elements a second thread costs more than it brings.
+constexpr int64_t kGrainElements = 16384;
+
+ScalarType scalar_type(const Tensor& logits) {
+  switch (logits.scalar_type()) {
+    case at::kFloat:
+      return ScalarType::kFloat;
+    case at::kDouble:
+      return ScalarType::kDouble;
+    case at::kHalf:
+      return ScalarType::kHalf;
+    case at::kBFloat16:
+      return ScalarType::kBFloat16;
+    default:
+      TORCH_CHECK_TYPE(false, "input has dtype ", logits.scalar_type(),
+                       ", expected a floating point type");
+  }
+}
+
+at::ScalarType arithmetic_type(const Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// The layout of logits of shape (C,), (N, C) or (N, C, d1, ...), if the inner dimensions collapse
+// to one.
+std::optional<Layout> collapse(const Tensor& t) {
+  Layout layout;
+  if (t.dim() == 1) {
+    layout.outer_stride = 0;
+    layout.class_stride = t.stride(0);
+    return layout;
+  }
+  layout.outer_stride = t.stride(0);
+  layout.class_stride = t.stride(1);
+  for (int64_t d = t.dim() - 1; d >= 2; --d) {
+    if (t.size(d) == 1) continue;
+    if (layout.inner == 1) {
+      layout.inner_stride = t.stride(d);
+    } else if (t.stride(d) != layout.inner * layout.inner_stride) {
+      return std::nullopt;
+    }
+    layout.inner *= t.size(d);
+  }
+  return layout;
+}
+
+int64_t class_axis(const Tensor& logits) { return logits.dim() == 1 ? 0 : 1; }
+
+// The labels as contiguous int64, all of them in range or ignored.
+Tensor checked_labels(const Tensor& target, int64_t classes, int64_t ignore_index) {
+  Tensor labels = target.scalar_type() == at::kLong ? target : target.to(at::kLong);
+  if (!labels.is_contiguous()) labels = labels.contiguous();
+  const int64_t* label = labels.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < labels.numel(); ++i) {
+    if ((label[i] < 0 || label[i] >= classes) && label[i] != ignore_index) {
+      std::vector<int64_t> position(target.dim());
+      int64_t rest = i;
+      for (int64_t d = target.dim() - 1; d >= 0; --d) {
+        position[d] = rest % target.size(d);
+        rest /= target.size(d);
+      }
+      TORCH_CHECK_INDEX(false, "target",
+                        position.empty() ? std::string() : c10::str(at::IntArrayRef(position)),
+                        " is ", label[i], ", expected 0 <= target < ", classes,
+                        " or ignore_index=", ignore_index);
+    }
+  }
+  return labels;
+}
+
+// Logits and labels held while a kernel runs on them.
+struct Inputs {
+  Tensor logits;
+  Tensor labels;
+  Tensor class_weight;
+
+  Inputs(const Tensor& logits_, const Tensor& target, const std::optional<Tensor>& weight,
+         int64_t ignore_index)
+      : logits(collapse(logits_) ? logits_ : logits_.contiguous()),
+        labels(checked_labels(target, logits_.size(class_axis(logits_)), ignore_index)) {
+    TORCH_CHECK_VALUE(labels.numel() * logits.size(class_axis(logits)) == logits.numel(),
+                      "target has shape ", target.sizes(), ", which does not fit input of shape ",
+                      logits.sizes());
+    if (weight) class_weight = weight->to(arithmetic_type(logits)).contiguous();
+  }
+
+  void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values,
+            int64_t ignore_index) const {
+    TORCH_CHECK_VALUE(values.size() == 2 * terms.size(),
+                      "values must hold a weight and a parameter for each term");
+    a.plan = make_plan(terms.data(), values.data(), int64_t(terms.size()), class_weight.defined());
+    a.dtype = scalar_type(logits);
+    a.rows = labels.numel();
+    a.classes = logits.size(class_axis(logits));
+    a.logits = logits.const_data_ptr();
+    a.layout = *collapse(logits);
+    a.target = labels.const_data_ptr<int64_t>();
+    a.ignore_index = ignore_index;
+    a.class_weight = class_weight.defined() ? class_weight.const_data_ptr() : nullptr;
+  }
+};
+
+// A 0-d tensor written and read in place: an operator call for one number would cost as much as a
+// small kernel.
+Tensor scalar_tensor(double value, const at::TensorOptions& options) {
+  Tensor t = at::empty({}, options);
+  if (t.scalar_type() == at::kDouble) {
+    *t.mutable_data_ptr<double>() = value;
+  } else {
+    *t.mutable_data_ptr<float>() = float(value);
+  }
+  return t;
+}
+
+double scalar_value(const Tensor& t) {
+  return t.scalar_type() == at::kDouble ? *t.const_data_ptr<double>() : *t.const_data_ptr<float>();
+}
+
+template <class F>
+void for_each_block(const Arguments& a, F f) {
+  const int64_t blocks = at::divup(a.rows, kBlockRows);
+  const int64_t block_elements = std::max<int64_t>(1, kBlockRows * a.classes);
+  at::parallel_for(0, blocks, std::max<int64_t>(1, kGrainElements / block_elements), f);
+}
+
+std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
+                                           const std::optional<Tensor>& weight,
+                                           at::IntArrayRef terms, at::ArrayRef<double> values,
+                                           int64_t ignore_index, int64_t reduction,
+                                           int64_t /*backend*/) {
+  const Inputs inputs(logits, target, weight, ignore_index);
+  ForwardArguments a;
+  inputs.fill(a, terms, values, ignore_index);
+  a.reduction = Reduction(reduction);
+
+  const auto options = logits.options().dtype(arithmetic_type(logits));
+  const bool reduced = a.reduction != Reduction::kNone;
+  Tensor loss;
+  if (!reduced) {
+    loss = at::empty(target.sizes(), options);
+    a.loss = loss.mutable_data_ptr();
+  }
+  Tensor rows = at::empty({kRowCoefficients, a.rows}, options);
+  const int64_t blocks = at::divup(a.rows, kBlockRows);
+  std::vector<double> partial(reduced ? 2 * blocks : 0);
+  a.row_coefficients = rows.mutable_data_ptr();
+  a.partial_loss = partial.data();
+  a.partial_weight = partial.data() + blocks;
+  for_each_block(a, [&](int64_t begin, int64_t end) { kernels().forward(a, begin, end); });
+
+  double divisor = 1;
+  if (reduced) {
+    // In the order of the blocks, whichever threads had them: a repeated run gives the same bits.
+    double sum = 0, weights = 0;
+    for (int64_t b = 0; b < blocks; ++b) {
+      sum += a.partial_loss[b];
+      weights += a.partial_weight[b];
+    }
+    if (a.reduction == Reduction::kMean) divisor = weights;
+    loss = scalar_tensor(sum / divisor, options);
+  }
+  return {loss, rows, scalar_tensor(divisor, options)};
+}
+
+Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
+                const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
+                at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
+                int64_t reduction, int64_t /*backend*/) {
+  const Inputs inputs(logits, target, weight, ignore_index);
+  BackwardArguments a;
+  inputs.fill(a, terms, values, ignore_index);
+  a.row_coefficients = rows.data_ptr();
+
+  Tensor gradient = at::empty_like(logits);
+  const bool in_place = collapse(gradient).has_value();
+  Tensor written = in_place ? gradient : at::empty(logits.sizes(), gradient.options());
+  a.gradient = written.mutable_data_ptr();
+  a.gradient_layout = *collapse(written);
+
+  // A single number serves all rows; anything else becomes one number a row next to each other.
+  const bool reduced = Reduction(reduction) != Reduction::kNone;
+  const Tensor row_upstream = upstream.to(arithmetic_type(logits)).contiguous();
+  a.upstream = row_upstream.const_data_ptr();
+  a.upstream_stride = reduced ? 0 : 1;
+  a.divisor = scalar_value(divisor);
+  for_each_block(a, [&](int64_t begin, int64_t end) { kernels().backward(a, begin, end); });
+  if (!in_place) gradient.copy_(written);
+  return gradient;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(noisykernels, CPU, m) {
+  m.impl("forward", TORCH_FN(forward));
+  m.impl("backward", TORCH_FN(backward));
+}
+
+}  // namespace noisykernels
