@@ -1,0 +1,258 @@
+"""The losses as modules that add and scale into one fused loss.
+
+A module has the parameters of its function in `noisykernels.functional`. They are fixed when it is
+made, so that a sum made from it can never disagree with it; `weight` is a buffer, as in
+`torch.nn.CrossEntropyLoss`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from noisykernels import functional, validation
+from noisykernels.evaluate import Part, Plan, evaluate, plan
+from noisykernels.registry import LOSSES
+
+
+class Loss(nn.Module):
+    """A weighted sum of registered losses that share their options; base of all modules here."""
+
+    weight: Tensor | None
+    _parts: tuple[Part, ...]
+    _plan: Plan
+
+    def __init__(
+        self, parts: tuple[Part, ...], weight: Tensor | None, ignore_index: int, reduction: str
+    ) -> None:
+        """Take parts whose parameters have been checked; check the options."""
+        super().__init__()
+        if weight is not None:
+            validation.check_weight(weight)
+        validation.reduction_code(reduction)
+        self.register_buffer("weight", weight)
+        self._ignore_index = validation.integer("ignore_index", ignore_index)
+        self._reduction = reduction
+        self._parts = parts
+        self._plan = plan(parts)
+
+    @property
+    def ignore_index(self) -> int:
+        """Samples with this label are left out."""
+        return self._ignore_index
+
+    @property
+    def reduction(self) -> str:
+        """The reduction: "none", "mean" or "sum"."""
+        return self._reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of logits `input` for class indices `target`."""
+        weight = self._buffers["weight"]  # self.weight takes the detour of Module.__getattr__
+        return evaluate(self._plan, input, target, weight, self._ignore_index, self._reduction)
+
+    def __add__(self, other: Loss) -> SumLoss:
+        """One fused loss; the options of both must agree."""
+        if not isinstance(other, Loss):
+            return NotImplemented
+        for name, mine in self._options().items():
+            theirs = other._options()[name]
+            if not _same(mine, theirs):
+                raise ValueError(
+                    f"losses can be added only if their {name} is the same, got "
+                    f"{validation.describe(mine)} and {validation.describe(theirs)}"
+                )
+        return self._with_parts(self._parts + other._parts)
+
+    def __radd__(self, other: int) -> Loss:
+        """Let sum() start from 0."""
+        return self if type(other) is int and other == 0 else NotImplemented
+
+    def __sub__(self, other: Loss) -> SumLoss:
+        """One fused loss; the options of both must agree."""
+        return self + -other if isinstance(other, Loss) else NotImplemented
+
+    def __mul__(self, factor: float) -> SumLoss:
+        """The loss times a real number."""
+        number = _factor(factor)
+        return self._scaled(lambda scale: scale * number)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> SumLoss:
+        """The loss divided by a real number."""
+        number = _factor(divisor)
+        return self._scaled(lambda scale: scale / number)
+
+    def __neg__(self) -> SumLoss:
+        """The loss times -1."""
+        return self * -1.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the plan: the numbers of terms may differ in the version that unpickles."""
+        return {name: value for name, value in self.__dict__.items() if name != "_plan"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the plan anew."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._plan = plan(self._parts)
+
+    def extra_repr(self) -> str:
+        """The loss as text that `loss` understands, and the options that are not the default."""
+        options = []
+        if self.weight is not None:
+            options.append(f"weight=<tensor of {self.weight.shape[0]}>")
+        if self._ignore_index != -100:
+            options.append(f"ignore_index={self._ignore_index}")
+        if self._reduction != "mean":
+            options.append(f"reduction={self._reduction!r}")
+        return ", ".join([*self._describe_parts(), *options])
+
+    def _describe_parts(self) -> list[str]:
+        text = " + ".join(
+            _call(part) if part.scale == 1 else f"{part.scale!r}*{_call(part)}"
+            for part in self._parts
+        )
+        return [text.replace("+ -1.0*", "- ").replace("+ -", "- ")]
+
+    def _options(self) -> dict[str, Any]:
+        """What all parts of a sum share; a loss without label smoothing counts as one with 0."""
+        return {
+            "weight": self.weight,
+            "ignore_index": self._ignore_index,
+            "label_smoothing": self._parts[0].parameters.get("label_smoothing", 0.0),
+            "reduction": self._reduction,
+        }
+
+    def _with_parts(self, parts: tuple[Part, ...]) -> SumLoss:
+        return SumLoss(parts, self.weight, self._ignore_index, self._reduction)
+
+    def _scaled(self, scaling: Callable[[float], float]) -> SumLoss:
+        scales = [validation.number("the scale of a loss", scaling(p.scale)) for p in self._parts]
+        return self._with_parts(
+            tuple(
+                part._replace(scale=scale) for part, scale in zip(self._parts, scales, strict=True)
+            )
+        )
+
+
+class SumLoss(Loss):
+    """What adding and scaling losses gives: their weighted sum, computed in one pass.
+
+    Example:
+        >>> 0.1 * CELoss() + RCELoss(A=-4.0)
+        SumLoss(0.1*ce + rce(A=-4.0))
+    """
+
+
+def _parameter(name: str) -> property:
+    def get(self: Loss) -> float | str:
+        return self._parts[0].parameters[name]
+
+    def refuse(self: Loss, value: object) -> None:
+        kind = type(self).__name__
+        raise AttributeError(
+            f"{name} is fixed when a {kind} is made: make a new {kind}({name}=...)"
+        )
+
+    return property(get, refuse, doc=f"The parameter {name}.")
+
+
+class RegisteredLoss(Loss):
+    """Base of the modules of single losses: the constructor takes what their function takes."""
+
+    __signature__: ClassVar[inspect.Signature]
+    _name: ClassVar[str]
+
+    def __init_subclass__(cls, function: Callable[..., Tensor] | None = None) -> None:
+        """Take signature and parameters from `function`."""
+        super().__init_subclass__()
+        if function is None:  # a subclass of one of the classes below
+            return
+        cls._name = function.__name__.removesuffix("_loss")
+        _input, _target, *parameters = inspect.signature(function).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)
+        for name in LOSSES[cls._name].parameters:
+            setattr(cls, name, _parameter(name))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Check the arguments and keep them."""
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from None
+        bound.apply_defaults()
+        arguments = bound.arguments
+        part = Part(1.0, self._name, LOSSES[self._name].check(arguments))
+        options = (arguments[name] for name in ("weight", "ignore_index", "reduction"))
+        super().__init__((part,), *options)
+
+    def _describe_parts(self) -> list[str]:
+        return _arguments(self._parts[0])
+
+
+class CELoss(RegisteredLoss, function=functional.ce_loss):
+    """Cross entropy, see `noisykernels.functional.ce_loss`."""
+
+
+class RCELoss(RegisteredLoss, function=functional.rce_loss):
+    """Reverse cross entropy, see `noisykernels.functional.rce_loss`."""
+
+
+class MAELoss(RegisteredLoss, function=functional.mae_loss):
+    """Mean absolute error, see `noisykernels.functional.mae_loss`."""
+
+
+class GCELoss(RegisteredLoss, function=functional.gce_loss):
+    """Generalized cross entropy, see `noisykernels.functional.gce_loss`."""
+
+
+class MUHLoss(RegisteredLoss, function=functional.muh_loss):
+    """Multiclass unhinged, see `noisykernels.functional.muh_loss`."""
+
+
+class SGCELoss(RegisteredLoss, function=functional.sgce_loss):
+    """Symmetrized generalized cross entropy, see `noisykernels.functional.sgce_loss`."""
+
+
+class AlphaMAELoss(RegisteredLoss, function=functional.alpha_mae_loss):
+    """alpha-MAE, see `noisykernels.functional.alpha_mae_loss`."""
+
+
+class SCELoss(RegisteredLoss, function=functional.sce_loss):
+    """Symmetric cross entropy, see `noisykernels.functional.sce_loss`."""
+
+
+MODULES: dict[str, type[RegisteredLoss]] = {
+    cls._name: cls for cls in RegisteredLoss.__subclasses__()
+}
+"""The module of each loss by its short name."""
+
+
+def _factor(value: Any) -> float:
+    if isinstance(value, Loss):
+        raise TypeError("a loss can be scaled only by a number, not by another loss")
+    return validation.number("the factor of a loss", value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a is b or (a.device == b.device and a.dtype == b.dtype and torch.equal(a, b))
+    return bool(a == b) if not isinstance(a, Tensor) and not isinstance(b, Tensor) else False
+
+
+def _arguments(part: Part) -> list[str]:
+    return [
+        f"{name}={value!r}"
+        for name, value in part.parameters.items()
+        if not (name == "label_smoothing" and value == 0)
+    ]
+
+
+def _call(part: Part) -> str:
+    arguments = ", ".join(_arguments(part))
+    return f"{part.name}({arguments})" if arguments else part.name

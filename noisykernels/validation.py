@@ -1,0 +1,195 @@
+"""Every error about arguments. Each names the argument, what it takes and what it got.
+
+The checks run on every call, so the valid path is a handful of attribute reads and builds no text;
+messages are put together only when an argument is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noisykernels.ops import REDUCTIONS
+
+FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+CLASS_INDICES = frozenset({torch.int64, torch.int32, torch.uint8})
+
+_PLAIN_TENSORS = frozenset({Tensor, torch.nn.Parameter})
+
+
+def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """Check the logits, the labels and the class weights of a call against each other."""
+    _check_kind("input", input, FLOATING)
+    _check_kind("target", target, CLASS_INDICES, input)
+    shape, labels = input.shape, target.shape
+    if len(shape) == 2:  # the common case, without building a shape
+        matches = len(labels) == 1 and labels[0] == shape[0]
+    else:
+        matches = len(shape) > 0 and labels == shape[:1] * (len(shape) > 1) + shape[2:]
+    if not matches:
+        raise ValueError(_shape_message(tuple(shape), tuple(labels)))
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    if classes == 0:
+        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    if target.device != input.device:
+        raise RuntimeError(_device_message("target", target, input))
+    if weight is not None:
+        check_weight(weight)
+        if weight.shape[0] != classes:
+            raise ValueError(
+                f"weight must have shape ({classes},), one number for each class of input of shape "
+                f"{tuple(shape)}, got shape {tuple(weight.shape)}"
+            )
+        if weight.device != input.device:
+            raise RuntimeError(_device_message("weight", weight, input))
+        if weight.requires_grad and torch.is_grad_enabled():
+            raise RuntimeError(
+                "weight must not require grad: the losses are not differentiable with respect to "
+                "it; pass weight.detach()"
+            )
+
+
+def check_weight(weight: Tensor) -> None:
+    """Check what can be known about class weights without the logits."""
+    _check_kind("weight", weight, FLOATING)
+    if weight.dim() != 1:
+        raise ValueError(
+            f"weight must have shape (C,), one number for each class, got shape "
+            f"{tuple(weight.shape)}"
+        )
+
+
+def reduction_code(reduction: str) -> int:
+    """The number of a reduction, as the operators take it."""
+    if isinstance(reduction, str) and reduction in REDUCTIONS:
+        return REDUCTIONS[reduction]
+    raise ValueError(f"reduction must be {choices(REDUCTIONS)}, got {reduction!r}")
+
+
+def integer(name: str, value: int) -> int:
+    """The value of an argument that takes one integer, such as `ignore_index`."""
+    if type(value) is not int:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"{name} must be an int, got {describe(value)}")
+        value = operator.index(value)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} must fit in 64 bits, got {value}")
+    return value
+
+
+def number(name: str, value: Any) -> float:
+    """The value of an argument that takes one finite real number, such as `q`."""
+    if isinstance(value, Tensor):
+        value = _item(name, value)
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a real number, got {describe(value)}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not -math.inf < result < math.inf:  # Dynamo cannot trace math.isfinite
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return result
+
+
+def readable(target: Tensor) -> bool:
+    """Whether labels can be looked at: not while tracing, nor under a transform of torch.func."""
+    return not (
+        torch.compiler.is_compiling()
+        or type(target) not in _PLAIN_TENSORS  # fake tensors
+        or torch._C._functorch.is_functorch_wrapped_tensor(target)
+    )
+
+
+def check_labels(target: Tensor, classes: int, ignore_index: int) -> None:
+    """Raise IndexError for the first label that is neither in [0, classes) nor `ignore_index`."""
+    target = target.long()  # a uint8 label must not be compared with -100 modulo 256
+    outside = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if outside.any():
+        index = tuple(outside.nonzero()[0].tolist())
+        place = f"[{', '.join(map(str, index))}]" if index else ""
+        raise IndexError(
+            f"target{place} is {int(target[index])}, expected 0 <= target < {classes} "
+            f"or ignore_index={ignore_index}"
+        )
+
+
+def choices(names: Any) -> str:
+    """Names as prose: "'none', 'mean' or 'sum'"."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def describe(value: object) -> str:
+    """What an argument is, in a few words."""
+    if isinstance(value, Tensor):
+        return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
+    if value is None or isinstance(value, str | bool | numbers.Number):
+        return repr(value)
+    return f"an object of type {type(value).__name__}"
+
+
+def _check_kind(
+    name: str, value: Any, dtypes: frozenset[torch.dtype], logits: Tensor | None = None
+) -> None:
+    if type(value) not in _PLAIN_TENSORS:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {describe(value)}")
+        if any(cls.__name__ == "DTensor" for cls in type(value).__mro__):
+            raise RuntimeError(
+                f"{name} must not be a DTensor, whose classes or rows may lie on other processes; "
+                f"pass {name}.full_tensor() or {name}.to_local()"
+            )
+    if value.layout is not torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got layout {value.layout}")
+    if value.dtype not in dtypes:
+        raise TypeError(_dtype_message(name, value, dtypes, logits))
+
+
+def _dtype_message(
+    name: str, value: Tensor, dtypes: frozenset[torch.dtype], logits: Tensor | None
+) -> str:
+    takes = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
+    if logits is not None:
+        takes = f"class indices ({takes})"
+        if value.is_floating_point() and value.shape == logits.shape:
+            return (
+                f"target must be {takes}: class probabilities are not supported; for mixup use "
+                f"lam * loss(input, target_a) + (1 - lam) * loss(input, target_b). Got "
+                f"{describe(value)}"
+            )
+    return f"{name} must be {takes}, got {describe(value)}"
+
+
+def _shape_message(shape: tuple[int, ...], labels: tuple[int, ...]) -> str:
+    if not shape:
+        return "input must have shape (C,), (N, C) or (N, C, d1, ...), got a tensor of shape ()"
+    expected = shape[: len(shape) > 1] + shape[2:]
+    return (
+        f"target must have shape {expected}, that of input without its class dimension, got "
+        f"{labels} for input of shape {shape}"
+    )
+
+
+def _device_message(name: str, value: Tensor, logits: Tensor) -> str:
+    return f"{name} must be on the device of input, {logits.device}, got {value.device}"
+
+
+def _item(name: str, value: Tensor) -> float | int | bool | complex:
+    if value.numel() != 1:
+        raise TypeError(
+            f"{name} must be a number, got {describe(value)}; class weights are passed as weight="
+        )
+    if value.requires_grad:
+        raise TypeError(
+            f"{name} must be a number, got a tensor that requires grad: learnable parameters are "
+            f"not supported, pass {name}.detach()"
+        )
+    if value.dtype == torch.bool or value.is_complex():
+        raise TypeError(f"{name} must be a real number, got {describe(value)}")
+    return value.item()

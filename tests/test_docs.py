@@ -1,0 +1,60 @@
+"""The docs say what the code does: docstrings are complete, the README's table is current."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import noisykernels as nk
+from noisykernels import docs, functional
+from noisykernels.registry import LOSSES
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_readme_has_the_current_table():
+    page = README.read_text(encoding="utf-8")
+    assert page == docs.with_table(page), "run python -m noisykernels.docs README.md"
+
+
+def test_table_has_a_row_for_every_loss():
+    names = [line.split("`")[1] for line in docs.loss_table().splitlines()[2:]]
+    assert names == nk.losses()
+
+
+def test_rows_have_as_many_cells_as_the_header():
+    assert len({line.count("|") for line in docs.loss_table().splitlines()}) == 1
+
+
+def test_only_the_text_between_the_markers_is_replaced():
+    page = f"before\n{docs.BEGIN}\nold\n{docs.END}\nafter\n"
+    assert (
+        docs.with_table(page) == f"before\n{docs.BEGIN}\n{docs.loss_table()}\n{docs.END}\nafter\n"
+    )
+    assert docs.with_table(docs.with_table(page)) == docs.with_table(page)
+
+
+@pytest.mark.parametrize("page", ["", docs.BEGIN, docs.END + docs.BEGIN])
+def test_a_page_without_markers_is_refused(page):
+    with pytest.raises(ValueError, match="the page has no"):
+        docs.with_table(page)
+
+
+@pytest.mark.parametrize("name", nk.losses())
+def test_docstrings_are_complete(name):
+    function = getattr(functional, f"{name}_loss")
+    text = inspect.getdoc(function)
+    assert not re.search(r"<\w+>", text), "a placeholder was not filled in"
+    documented = re.findall(r"^    (\w+): ", text, flags=re.MULTILINE)
+    parameters = inspect.signature(function).parameters
+    assert [entry for entry in documented if entry in parameters] == sorted(
+        parameters, key=documented.index
+    )
+    assert set(parameters) <= set(documented)
+    for section in ("Args:", "Returns:", "Raises:", "Example:", "Source:"):
+        assert f"\n{section}\n" in text
+    assert all(source in text for source in LOSSES[name].source.split("; "))
+    assert max(map(len, text.splitlines())) <= 100
