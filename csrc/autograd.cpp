@@ -1,7 +1,6 @@
 // Autograd of the operators, as ATen's own have it: a node under the Autograd dispatch key.
 // torch.func, gradgrad and fullgraph compilation work through it, which they do not through
 // torch::autograd::Function.
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/FunctionsManual.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
@@ -9,6 +8,7 @@
 #include <torch/version.h>
 
 #include "arguments.h"
+#include "ops.h"
 
 namespace noisykernels {
 namespace {
@@ -17,30 +17,18 @@ using at::Tensor;
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
-using Forward = std::tuple<Tensor, Tensor, Tensor>(const Tensor&, const Tensor&,
-                                                   const std::optional<Tensor>&, at::IntArrayRef,
-                                                   at::ArrayRef<double>, int64_t, int64_t, int64_t);
-using Backward = Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&,
-                        const Tensor&, const Tensor&, at::IntArrayRef, at::ArrayRef<double>,
-                        int64_t, int64_t, int64_t);
-
 const auto& forward_op() {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("noisykernels::forward", "").typed<Forward>();
+  static const auto op = find_op<Forward>("forward");
   return op;
 }
 
 const auto& backward_op() {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("noisykernels::backward", "")
-                             .typed<Backward>();
+  static const auto op = find_op<Backward>("backward");
   return op;
 }
 
 const auto& backward_formula_op() {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("noisykernels::backward_formula", "")
-                             .typed<Backward>();
+  static const auto op = find_op<Backward>("backward_formula");
   return op;
 }
 

@@ -1,5 +1,7 @@
 // The operators on CPU tensors: shapes and layouts come in here, plain structs go on to the
 // kernels.
+#include "../ops.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
@@ -95,7 +97,12 @@ struct Inputs {
     TORCH_CHECK_VALUE(labels.numel() * logits.size(class_axis(logits)) == logits.numel(),
                       "target has shape ", target.sizes(), ", which does not fit input of shape ",
                       logits.sizes());
-    if (weight) class_weight = weight->to(arithmetic_type(logits)).contiguous();
+    if (weight) {
+      TORCH_CHECK_VALUE(weight->dim() == 1 && weight->numel() == logits.size(class_axis(logits)),
+                        "weight has shape ", weight->sizes(), ", expected one number for each of ",
+                        logits.size(class_axis(logits)), " classes");
+      class_weight = weight->to(arithmetic_type(logits)).contiguous();
+    }
   }
 
   void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values,
@@ -130,6 +137,12 @@ double scalar_value(const Tensor& t) {
   return t.scalar_type() == at::kDouble ? *t.const_data_ptr<double>() : *t.const_data_ptr<float>();
 }
 
+Reduction checked_reduction(int64_t reduction) {
+  TORCH_CHECK_VALUE(0 <= reduction && reduction <= int64_t(Reduction::kSum), "reduction is ",
+                    reduction, ", expected 0 (none), 1 (mean) or 2 (sum)");
+  return Reduction(reduction);
+}
+
 template <class F>
 void for_each_block(const Arguments& a, F f) {
   const int64_t blocks = at::divup(a.rows, kBlockRows);
@@ -141,11 +154,15 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                                            const std::optional<Tensor>& weight,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
                                            int64_t ignore_index, int64_t reduction,
-                                           int64_t /*backend*/) {
+                                           int64_t backend) {
+  if (Backend(backend) == Backend::kTriton) {  // its interpreter takes CPU tensors
+    static const auto op = find_op<Forward>("triton_forward");
+    return op.call(logits, target, weight, terms, values, ignore_index, reduction, backend);
+  }
   const Inputs inputs(logits, target, weight, ignore_index);
   ForwardArguments a;
   inputs.fill(a, terms, values, ignore_index);
-  a.reduction = Reduction(reduction);
+  a.reduction = checked_reduction(reduction);
 
   const auto options = logits.options().dtype(arithmetic_type(logits));
   const bool reduced = a.reduction != Reduction::kNone;
@@ -179,10 +196,23 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
 Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
                 const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
                 at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
-                int64_t reduction, int64_t /*backend*/) {
+                int64_t reduction, int64_t backend) {
+  if (Backend(backend) == Backend::kTriton) {
+    static const auto op = find_op<Backward>("triton_backward");
+    return op.call(upstream, logits, target, weight, rows, divisor, terms, values, ignore_index,
+                   reduction, backend);
+  }
   const Inputs inputs(logits, target, weight, ignore_index);
   BackwardArguments a;
   inputs.fill(a, terms, values, ignore_index);
+  const bool reduced = checked_reduction(reduction) != Reduction::kNone;
+  TORCH_CHECK_VALUE(rows.is_contiguous() && rows.scalar_type() == arithmetic_type(logits) &&
+                        rows.numel() == kRowCoefficients * a.rows,
+                    "rows must be what the forward has returned");
+  TORCH_CHECK_VALUE(divisor.numel() == 1 && divisor.scalar_type() == arithmetic_type(logits),
+                    "divisor must be what the forward has returned");
+  TORCH_CHECK_VALUE(upstream.numel() == (reduced ? 1 : a.rows), "upstream has shape ",
+                    upstream.sizes(), ", expected that of the loss");
   a.row_coefficients = rows.data_ptr();
 
   Tensor gradient = at::empty_like(logits);
@@ -192,7 +222,6 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
   a.gradient_layout = *collapse(written);
 
   // A single number serves all rows; anything else becomes one number a row next to each other.
-  const bool reduced = Reduction(reduction) != Reduction::kNone;
   const Tensor row_upstream = upstream.to(arithmetic_type(logits)).contiguous();
   a.upstream = row_upstream.const_data_ptr();
   a.upstream_stride = reduced ? 0 : 1;

@@ -7,8 +7,8 @@
 namespace noisykernels {
 namespace {
 
-// Vectors summed in float before a partial sum moves on to double. Equal numbers round the same way every time: a sum of
-// n drifts by up to n 2^-25, which must stay below 1e-6.
+// Vectors summed in float before a partial sum moves on to double. Equal numbers round the same way
+// every time: a sum of n drifts by up to n 2^-25, which must stay below 1e-6.
 constexpr int64_t kFlush = 32;
 
 template <class Storage>

@@ -1,0 +1,56 @@
+"""The same bits on every run, with any number of threads, and whatever else is in the batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cases import Case, each_loss
+from torch import Tensor
+
+pytestmark = pytest.mark.usefixtures("simd_level")
+
+# 300 rows are 19 blocks of 16; with 257 classes, too many elements for one thread.
+ROWS, CLASSES = 300, 257
+
+
+def step(
+    case: Case, logits: Tensor, labels: Tensor, reduction: str = "mean"
+) -> tuple[Tensor, Tensor]:
+    x = logits.clone().requires_grad_()
+    loss = case(x, labels, reduction=reduction)
+    loss.backward(torch.ones_like(loss))
+    assert x.grad is not None
+    return loss.detach(), x.grad
+
+
+def same(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> bool:
+    return torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+
+
+@each_loss
+def test_repeats(case: Case) -> None:
+    torch.set_num_threads(2)
+    logits, labels = torch.randn(ROWS, CLASSES), torch.randint(CLASSES, (ROWS,))
+    first = step(case, logits, labels)
+    assert all(same(step(case, logits, labels), first) for _ in range(20))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@each_loss
+def test_numbers_of_threads(case: Case, dtype: torch.dtype) -> None:
+    logits = torch.randn(ROWS, CLASSES).to(dtype)
+    labels = torch.randint(CLASSES, (ROWS,))
+    alone = step(case, logits, labels)
+    for threads in 2, 3, 7:
+        torch.set_num_threads(threads)
+        assert same(step(case, logits, labels), alone)
+
+
+@each_loss
+def test_how_the_batch_is_split(case: Case) -> None:
+    logits, labels = torch.randn(ROWS, CLASSES), torch.randint(CLASSES, (ROWS,))
+    loss, gradient = step(case, logits, labels, "none")
+    for size in 1, 17, 150:
+        parts = zip(logits.split(size), labels.split(size), strict=True)
+        losses, gradients = zip(*(step(case, x, y, "none") for x, y in parts), strict=True)
+        assert same((torch.cat(losses), torch.cat(gradients)), (loss, gradient))
