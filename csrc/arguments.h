@@ -75,9 +75,9 @@ struct Arguments {
 
 struct ForwardArguments : Arguments {
   Reduction reduction;
-  void* loss;            // (rows), used with Reduction::kNone
-  double* partial_loss;  // one for each block of rows, otherwise
-  double* partial_weight;
+  void* loss;            // (rows), written with Reduction::kNone
+  double* value;         // (rows), written otherwise: each row's loss and weight, for whoever adds
+  double* label_weight;  // them up in the order of the rows
 };
 
 struct BackwardArguments : Arguments {
@@ -88,9 +88,5 @@ struct BackwardArguments : Arguments {
   void* gradient;
   Layout gradient_layout;
 };
-
-// Rows whose scalars are computed together. Partial sums are kept per block, so that results do not
-// depend on threads.
-constexpr int kBlockRows = 16;
 
 }  // namespace noisykernels

@@ -7,7 +7,7 @@ namespace noisykernels {
 
 struct Kernels {
   const char* level;
-  // Blocks of kBlockRows rows, from `begin` to `end`.
+  // Rows from `begin` to `end`. What a row gets does not depend on the range it is in.
   void (*forward)(const ForwardArguments&, int64_t begin, int64_t end);
   void (*backward)(const BackwardArguments&, int64_t begin, int64_t end);
 };

@@ -6,6 +6,8 @@
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
+#include <numeric>
+
 #include "../plan.h"
 #include "dispatch.h"
 
@@ -143,11 +145,11 @@ Reduction checked_reduction(int64_t reduction) {
   return Reduction(reduction);
 }
 
+// Calls f(begin, end) with ranges of rows, on as many threads as pay.
 template <class F>
-void for_each_block(const Arguments& a, F f) {
-  const int64_t blocks = at::divup(a.rows, kBlockRows);
-  const int64_t block_elements = std::max<int64_t>(1, kBlockRows * a.classes);
-  at::parallel_for(0, blocks, std::max<int64_t>(1, kGrainElements / block_elements), f);
+void for_rows(const Arguments& a, F f) {
+  const int64_t grain = kGrainElements / std::max<int64_t>(1, a.classes);
+  at::parallel_for(0, a.rows, std::max<int64_t>(1, grain), f);
 }
 
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
@@ -172,21 +174,17 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     a.loss = loss.mutable_data_ptr();
   }
   Tensor rows = at::empty({kRowCoefficients, a.rows}, options);
-  const int64_t blocks = at::divup(a.rows, kBlockRows);
-  std::vector<double> partial(reduced ? 2 * blocks : 0);
+  std::vector<double> per_row(reduced ? 2 * a.rows : 0);
   a.row_coefficients = rows.mutable_data_ptr();
-  a.partial_loss = partial.data();
-  a.partial_weight = partial.data() + blocks;
-  for_each_block(a, [&](int64_t begin, int64_t end) { kernels().forward(a, begin, end); });
+  a.value = per_row.data();
+  a.label_weight = per_row.data() + a.rows;
+  for_rows(a, [&](int64_t begin, int64_t end) { kernels().forward(a, begin, end); });
 
   double divisor = 1;
   if (reduced) {
-    // In the order of the blocks, whichever threads had them: a repeated run gives the same bits.
-    double sum = 0, weights = 0;
-    for (int64_t b = 0; b < blocks; ++b) {
-      sum += a.partial_loss[b];
-      weights += a.partial_weight[b];
-    }
+    // In the order of the rows, whichever threads had them: a repeated run gives the same bits.
+    const double sum = std::accumulate(a.value, a.value + a.rows, 0.0);
+    const double weights = std::accumulate(a.label_weight, a.label_weight + a.rows, 0.0);
     if (a.reduction == Reduction::kMean) divisor = weights;
     loss = scalar_tensor(sum / divisor, options);
   }
@@ -226,7 +224,7 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
   a.upstream = row_upstream.const_data_ptr();
   a.upstream_stride = reduced ? 0 : 1;
   a.divisor = scalar_value(divisor);
-  for_each_block(a, [&](int64_t begin, int64_t end) { kernels().backward(a, begin, end); });
+  for_rows(a, [&](int64_t begin, int64_t end) { kernels().backward(a, begin, end); });
   if (!in_place) gradient.copy_(written);
   return gradient;
 }

@@ -51,6 +51,9 @@ INLINE void with_powers(int powers, F f) {
   }
 }
 
+// Rows whose scalars are computed together, as vectors over rows.
+constexpr int kBlockRows = 16;
+
 // What a block's rows have in common with a Row<Doubles>, as one array per statistic.
 struct Block {
   alignas(64) double shift[kBlockRows] = {};
@@ -133,7 +136,7 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
 }
 
 template <class Storage>
-void forward_blocks(const ForwardArguments& a, int64_t begin, int64_t end) {
+void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Storage* logits = static_cast<const Storage*>(a.logits);
   Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride, a.classes);
@@ -145,9 +148,8 @@ void forward_blocks(const ForwardArguments& a, int64_t begin, int64_t end) {
   }
   Scalar* coefficients = static_cast<Scalar*>(a.row_coefficients);
   Block block;
-  for (int64_t b = begin; b < end; ++b) {
-    const int64_t first = b * kBlockRows;
-    const int rows = int(a.rows - first < kBlockRows ? a.rows - first : kBlockRows);
+  for (int64_t first = begin; first < end; first += kBlockRows) {
+    const int rows = int(end - first < kBlockRows ? end - first : kBlockRows);
     bool kept[kBlockRows] = {};
     for (int r = 0; r < rows; ++r) {
       const int64_t label = a.target[first + r];
@@ -162,25 +164,21 @@ void forward_blocks(const ForwardArguments& a, int64_t begin, int64_t end) {
     for (int r = rows; r < kBlockRows; ++r) skip_row(block, r);
     evaluate_block(a, class_weights, block, rows, coefficients + first);
 
-    double loss = 0, weight = 0;
     for (int r = 0; r < rows; ++r) {
-      if (!kept[r]) block.value[r] = 0;
-      loss += block.value[r];
-      weight += block.label_weight[r];
-    }
-    if (a.reduction == Reduction::kNone) {
-      for (int r = 0; r < rows; ++r)
-        static_cast<Scalar*>(a.loss)[first + r] = Scalar(block.value[r]);
-    } else {
-      a.partial_loss[b] = loss;
-      a.partial_weight[b] = weight;
+      const double value = kept[r] ? block.value[r] : 0;
+      if (a.reduction == Reduction::kNone) {
+        static_cast<Scalar*>(a.loss)[first + r] = Scalar(value);
+      } else {
+        a.value[first + r] = value;
+        a.label_weight[first + r] = block.label_weight[r];
+      }
     }
   }
   __builtin_free(scratch);
 }
 
 template <class Storage>
-void backward_blocks(const BackwardArguments& a, int64_t begin, int64_t end) {
+void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Storage* logits = static_cast<const Storage*>(a.logits);
   Storage* gradient = static_cast<Storage*>(a.gradient);
@@ -190,8 +188,7 @@ void backward_blocks(const BackwardArguments& a, int64_t begin, int64_t end) {
   const bool strided = a.gradient_layout.class_stride != 1;
   Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride, a.classes);
   Storage* scratch_gradient = allocate_scratch<Storage>(a.gradient_layout.class_stride, a.classes);
-  const int64_t last = end * kBlockRows < a.rows ? end * kBlockRows : a.rows;
-  for (int64_t r = begin * kBlockRows; r < last; ++r) {
+  for (int64_t r = begin; r < end; ++r) {
     const int64_t label = a.target[r];
     Storage* const row_gradient = gradient + row_offset(a.gradient_layout, r);
     Storage* const dx = strided ? scratch_gradient : row_gradient;
@@ -228,26 +225,26 @@ void backward_blocks(const BackwardArguments& a, int64_t begin, int64_t end) {
 void forward(const ForwardArguments& a, int64_t begin, int64_t end) {
   switch (a.dtype) {
     case ScalarType::kFloat:
-      return forward_blocks<float>(a, begin, end);
+      return forward_rows<float>(a, begin, end);
     case ScalarType::kDouble:
-      return forward_blocks<double>(a, begin, end);
+      return forward_rows<double>(a, begin, end);
     case ScalarType::kHalf:
-      return forward_blocks<Half>(a, begin, end);
+      return forward_rows<Half>(a, begin, end);
     case ScalarType::kBFloat16:
-      return forward_blocks<BFloat16>(a, begin, end);
+      return forward_rows<BFloat16>(a, begin, end);
   }
 }
 
 void backward(const BackwardArguments& a, int64_t begin, int64_t end) {
   switch (a.dtype) {
     case ScalarType::kFloat:
-      return backward_blocks<float>(a, begin, end);
+      return backward_rows<float>(a, begin, end);
     case ScalarType::kDouble:
-      return backward_blocks<double>(a, begin, end);
+      return backward_rows<double>(a, begin, end);
     case ScalarType::kHalf:
-      return backward_blocks<Half>(a, begin, end);
+      return backward_rows<Half>(a, begin, end);
     case ScalarType::kBFloat16:
-      return backward_blocks<BFloat16>(a, begin, end);
+      return backward_rows<BFloat16>(a, begin, end);
   }
 }
 
