@@ -28,13 +28,18 @@ Exponent make_exponent(double q) {
   return e;
 }
 
+const Exponent& exponent_one() {
+  static const Exponent one = make_exponent(1.0);
+  return one;
+}
+
 int find_or_add_power(Plan& plan, double q) {
   for (int i = 0; i < plan.powers; ++i) {
     if (plan.exponent[i].q == q) return i;
   }
   if (plan.powers == kMaxPowers)
     throw std::invalid_argument("more distinct powers than one pass can carry");
-  plan.exponent[plan.powers] = make_exponent(q);
+  plan.exponent[plan.powers] = q == 1.0 ? exponent_one() : make_exponent(q);
   return plan.powers++;
 }
 

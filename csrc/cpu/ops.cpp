@@ -3,6 +3,7 @@
 #include "../ops.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUFunctions.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
@@ -124,9 +125,9 @@ struct Inputs {
 };
 
 // A 0-d tensor written and read in place: an operator call for one number would cost as much as a
-// small kernel.
+// small kernel. For the same reason memory comes from at::cpu, without the dispatcher.
 Tensor scalar_tensor(double value, const at::TensorOptions& options) {
-  Tensor t = at::empty({}, options);
+  Tensor t = at::cpu::empty({}, options);
   if (t.scalar_type() == at::kDouble) {
     *t.mutable_data_ptr<double>() = value;
   } else {
@@ -170,10 +171,10 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   const bool reduced = a.reduction != Reduction::kNone;
   Tensor loss;
   if (!reduced) {
-    loss = at::empty(target.sizes(), options);
+    loss = at::cpu::empty(target.sizes(), options);
     a.loss = loss.mutable_data_ptr();
   }
-  Tensor rows = at::empty({kRowCoefficients, a.rows}, options);
+  Tensor rows = at::cpu::empty({kRowCoefficients, a.rows}, options);
   std::vector<double> per_row(reduced ? 2 * a.rows : 0);
   a.row_coefficients = rows.mutable_data_ptr();
   a.value = per_row.data();
@@ -213,14 +214,17 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
                     upstream.sizes(), ", expected that of the loss");
   a.row_coefficients = rows.data_ptr();
 
-  Tensor gradient = at::empty_like(logits);
+  Tensor gradient = logits.is_contiguous() ? at::cpu::empty(logits.sizes(), logits.options())
+                                           : at::empty_like(logits);
   const bool in_place = collapse(gradient).has_value();
   Tensor written = in_place ? gradient : at::empty(logits.sizes(), gradient.options());
   a.gradient = written.mutable_data_ptr();
   a.gradient_layout = *collapse(written);
 
   // A single number serves all rows; anything else becomes one number a row next to each other.
-  const Tensor row_upstream = upstream.to(arithmetic_type(logits)).contiguous();
+  const bool same_type = upstream.scalar_type() == arithmetic_type(logits);
+  const Tensor row_upstream =
+      (same_type ? upstream : upstream.to(arithmetic_type(logits))).contiguous();
   a.upstream = row_upstream.const_data_ptr();
   a.upstream_stride = reduced ? 0 : 1;
   a.divisor = scalar_value(divisor);

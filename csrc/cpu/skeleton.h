@@ -188,6 +188,10 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   const bool strided = a.gradient_layout.class_stride != 1;
   Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride, a.classes);
   Storage* scratch_gradient = allocate_scratch<Storage>(a.gradient_layout.class_stride, a.classes);
+  const auto scale_of = [&](int64_t r) {
+    return Scalar(double(upstream[r * a.upstream_stride]) / a.divisor);
+  };
+  const Scalar shared_scale = scale_of(0);
   for (int64_t r = begin; r < end; ++r) {
     const int64_t label = a.target[r];
     Storage* const row_gradient = gradient + row_offset(a.gradient_layout, r);
@@ -197,7 +201,7 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
     } else {
       const Storage* x =
           gather(logits + row_offset(a.layout, r), a.layout.class_stride, a.classes, scratch);
-      const Scalar scale = Scalar(double(upstream[r * a.upstream_stride]) / a.divisor);
+      const Scalar scale = a.upstream_stride ? scale_of(r) : shared_scale;
       RowGradient<Scalar> row;
       row.shift = coefficients[kShift * a.rows + r];
       for (int i = 0; i < kMaxPowers; ++i)
