@@ -94,6 +94,8 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
                                            int64_t ignore_index, int64_t reduction,
                                            int64_t backend) {
+  TORCH_CHECK(!(weight && torch::autograd::compute_requires_grad(*weight)),
+              "the losses are not differentiable with respect to weight");
   auto result = [&] {
     at::AutoDispatchBelowADInplaceOrView guard;
     return forward_op().call(logits, target, weight, terms, values, ignore_index, reduction,

@@ -1,5 +1,20 @@
 """The compiled extension, built from csrc/."""
 
+from torch import Tensor
+
+class Terms:
+    def __init__(self, ids: list[int], values: list[float]) -> None: ...
+
+def fused_loss(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    terms: Terms,
+    ignore_index: int,
+    reduction: int,
+    backend: int,
+    /,
+) -> Tensor: ...
 def terms() -> list[str]: ...
 def simd_level() -> str: ...
 def simd_levels() -> list[str]: ...

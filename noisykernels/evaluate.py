@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from noisykernels import backends, reference, validation
 from noisykernels.autograd import fused_loss
-from noisykernels.ops import pack
+from noisykernels.backends import extension
+from noisykernels.ops import REDUCTIONS, pack
 from noisykernels.registry import LOSSES
 from noisykernels.terms import WeightedTerm, passes
 
@@ -24,17 +25,19 @@ class Part(NamedTuple):
     parameters: Mapping[str, float | str]
 
 
-class Plan(NamedTuple):
-    """A weighted sum of losses, ready to run.
+class Pass(NamedTuple):
+    """What one call of the operator computes: its `terms` and `values`, and both for C++."""
 
-    `parts` is what the reference evaluates; `terms` and `values` are arguments of the operator, and
-    `others` holds more of them for a sum that needs more than one pass (`terms.passes`).
-    """
-
-    parts: tuple[Part, ...]
     terms: list[int]
     values: list[float]
-    others: tuple[tuple[list[int], list[float]], ...]
+    native: Any  # noisykernels._C.Terms, or None
+
+
+class Plan(NamedTuple):
+    """A weighted sum of losses, ready to run: by the reference from its parts, or in passes."""
+
+    parts: tuple[Part, ...]
+    passes: tuple[Pass, ...]  # nearly always one, see `terms.passes`
 
 
 def plan(parts: tuple[Part, ...]) -> Plan:
@@ -49,8 +52,11 @@ def plan(parts: tuple[Part, ...]) -> Plan:
         for (name, parameter), weight in weights.items()
         if weight != 0  # 0 times an infinite loss is NaN
     ] or [WeightedTerm("ce", 0.0)]
-    first, *others = map(pack, passes(terms))
-    return Plan(parts, *first, tuple(others))
+    packed = [pack(group) for group in passes(terms)]
+    native = None
+    if extension is not None and not torch.compiler.is_dynamo_compiling():
+        native = extension.Terms
+    return Plan(parts, tuple(Pass(*p, native(*p) if native else None) for p in packed))
 
 
 def single(name: str, **parameters: float | str) -> Plan:
@@ -74,16 +80,56 @@ def evaluate(
     reduction: str,
 ) -> Tensor:
     """Check the arguments, choose the backend, and compute the loss."""
+    if extension is None or torch.compiler.is_dynamo_compiling():
+        return _checked(plan, input, target, weight, ignore_index, reduction)
+    # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
+    # then is it worth the time to find out what to say.
+    try:
+        backend = backends.choose(input.device.type)
+        native = plan.passes[0].native
+        if (
+            backend != backends.CPU
+            or native is None
+            or type(input) not in validation.PLAIN_TENSORS
+            or type(ignore_index) is not int
+        ):
+            return _checked(plan, input, target, weight, ignore_index, reduction)
+        code = REDUCTIONS[reduction]
+        fused = extension.fused_loss
+        loss: Tensor = fused(input, target, weight, native, ignore_index, code, backend)
+        for further in plan.passes[1:]:
+            loss = loss + fused(input, target, weight, further.native, ignore_index, code, backend)
+        return loss
+    except Exception:
+        _check(input, target, weight, ignore_index, reduction)
+        raise
+
+
+def _check(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> tuple[int, int]:
+    """Raise what is wrong with the arguments of a call."""
     validation.check_tensors(input, target, weight)
-    ignore_index = validation.integer("ignore_index", ignore_index)
-    code = validation.reduction_code(reduction)
+    return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
+
+
+def _checked(
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+) -> Tensor:
+    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
     if backend == backends.REFERENCE:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    loss = fused_loss(input, target, weight, plan.terms, plan.values, ignore_index, code, backend)
-    for terms, values in plan.others:
-        loss = loss + fused_loss(input, target, weight, terms, values, ignore_index, code, backend)
-    return loss
+    losses = [
+        fused_loss(input, target, weight, terms, values, ignore_index, code, backend)
+        for terms, values, _ in plan.passes
+    ]
+    return sum(losses[1:], losses[0])
 
 
 def _single(name: str, **parameters: float | str) -> Plan:

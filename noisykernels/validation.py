@@ -19,7 +19,8 @@ from noisykernels.ops import REDUCTIONS
 FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 CLASS_INDICES = frozenset({torch.int64, torch.int32, torch.uint8})
 
-_PLAIN_TENSORS = frozenset({Tensor, torch.nn.Parameter})
+PLAIN_TENSORS = frozenset({Tensor, torch.nn.Parameter})
+"""Types of tensor without a mind of their own."""
 
 
 def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
@@ -101,7 +102,7 @@ def readable(target: Tensor) -> bool:
     """Whether labels can be looked at: not while tracing, nor under a transform of torch.func."""
     return not (
         torch.compiler.is_compiling()
-        or type(target) not in _PLAIN_TENSORS  # fake tensors
+        or type(target) not in PLAIN_TENSORS  # fake tensors
         or torch._C._functorch.is_functorch_wrapped_tensor(target)
     )
 
@@ -137,7 +138,7 @@ def describe(value: object) -> str:
 def _check_kind(
     name: str, value: Any, dtypes: frozenset[torch.dtype], logits: Tensor | None = None
 ) -> None:
-    if type(value) not in _PLAIN_TENSORS:
+    if type(value) not in PLAIN_TENSORS:
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a tensor, got {describe(value)}")
         if any(cls.__name__ == "DTensor" for cls in type(value).__mro__):

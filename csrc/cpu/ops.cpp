@@ -87,6 +87,34 @@ Tensor checked_labels(const Tensor& target, int64_t classes, int64_t ignore_inde
   return labels;
 }
 
+// Whatever passes here is safe to compute with. `noisykernels/validation.py` has words for the
+// rest.
+void check_shapes(const Tensor& logits, const Tensor& target, const std::optional<Tensor>& weight) {
+  scalar_type(logits);
+  TORCH_CHECK_VALUE(logits.dim() > 0, "input has no dimension");
+  const int64_t classes = logits.size(class_axis(logits));
+  TORCH_CHECK_VALUE(classes > 0, "input has no class");
+  bool fits = target.dim() == std::max<int64_t>(0, logits.dim() - 1);
+  for (int64_t d = 0; fits && d < target.dim(); ++d) {
+    fits = target.size(d) == logits.size(d == 0 ? 0 : d + 1);
+  }
+  TORCH_CHECK_VALUE(fits, "target has shape ", target.sizes(),
+                    ", which does not fit input of shape ", logits.sizes());
+  TORCH_CHECK_TYPE(target.scalar_type() == at::kLong || target.scalar_type() == at::kInt ||
+                       target.scalar_type() == at::kByte,
+                   "target has dtype ", target.scalar_type(), ", expected class indices");
+  if (weight) {
+    TORCH_CHECK_VALUE(weight->dim() == 1 && weight->numel() == classes, "weight has shape ",
+                      weight->sizes(), ", expected one number for each of ", classes, " classes");
+    TORCH_CHECK_TYPE(weight->is_floating_point(), "weight has dtype ", weight->scalar_type(),
+                     ", expected a floating point type");
+  }
+  for (const Tensor& other : {target, weight.value_or(target)}) {
+    TORCH_CHECK(other.device() == logits.device() && other.layout() == at::kStrided, "tensors on ",
+                other.device(), " and ", logits.device(), ", or not dense");
+  }
+}
+
 // Logits and labels held while a kernel runs on them.
 struct Inputs {
   Tensor logits;
@@ -94,18 +122,11 @@ struct Inputs {
   Tensor class_weight;
 
   Inputs(const Tensor& logits_, const Tensor& target, const std::optional<Tensor>& weight,
-         int64_t ignore_index)
-      : logits(collapse(logits_) ? logits_ : logits_.contiguous()),
-        labels(checked_labels(target, logits_.size(class_axis(logits_)), ignore_index)) {
-    TORCH_CHECK_VALUE(labels.numel() * logits.size(class_axis(logits)) == logits.numel(),
-                      "target has shape ", target.sizes(), ", which does not fit input of shape ",
-                      logits.sizes());
-    if (weight) {
-      TORCH_CHECK_VALUE(weight->dim() == 1 && weight->numel() == logits.size(class_axis(logits)),
-                        "weight has shape ", weight->sizes(), ", expected one number for each of ",
-                        logits.size(class_axis(logits)), " classes");
-      class_weight = weight->to(arithmetic_type(logits)).contiguous();
-    }
+         int64_t ignore_index) {
+    check_shapes(logits_, target, weight);
+    logits = collapse(logits_) ? logits_ : logits_.contiguous();
+    labels = checked_labels(target, logits.size(class_axis(logits)), ignore_index);
+    if (weight) class_weight = weight->to(arithmetic_type(logits)).contiguous();
   }
 
   void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values,
