@@ -108,6 +108,12 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   if (!differentiated && !has_tangent) return result;
 
   Loss spec{terms.vec(), values.vec(), ignore_index, reduction, backend};
+  if (has_tangent) {
+    const Tensor tangent = logits._fw_grad(/*level=*/0);
+    loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight, loss,
+                                      rows, divisor, spec),
+                      /*level=*/0, /*is_inplace_op=*/false);
+  }
   if (differentiated) {
     auto node = make_node();
     node->set_next_edges(torch::autograd::collect_next_edges(logits));
@@ -116,14 +122,8 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     if (weight) node->weight = SavedVariable(*weight, false);
     node->rows = SavedVariable(rows, false);
     node->divisor = SavedVariable(divisor, false);
-    node->loss = spec;
+    node->loss = std::move(spec);
     torch::autograd::set_history(loss, node);
-  }
-  if (has_tangent) {
-    const Tensor tangent = logits._fw_grad(/*level=*/0);
-    loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight, loss,
-                                      rows, divisor, spec),
-                      /*level=*/0, /*is_inplace_op=*/false);
   }
   return result;
 }
