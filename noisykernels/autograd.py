@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Its import registers the operators.
+# Importing ops registers the operators.
 import noisykernels.ops  # noqa: F401
+from noisykernels.backends import extension
 
 _forward = torch.ops.noisykernels.forward.default
 _backward = torch.ops.noisykernels.backward.default
@@ -55,9 +56,9 @@ def fused_loss(
         >>> pack([WeightedTerm("ce", 0.1), WeightedTerm("mae", 4.0)])
         ([0, 1], [0.1, 0.0, 4.0, 0.0])
     """
-    loss: Tensor = _forward(
-        logits, target, weight, terms, values, ignore_index, reduction, backend
-    )[0]
+    arguments = (logits, target, weight, terms, values, ignore_index, reduction, backend)
+    function: Any = _forward if extension else FusedLoss.apply
+    loss: Tensor = function(*arguments)[0]
     return loss
 
 

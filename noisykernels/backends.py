@@ -13,6 +13,7 @@ NOISYKERNELS_BACKEND, read when the package is imported, chooses for a process.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
@@ -65,17 +66,39 @@ build_facts = _load_build_facts()
 extension, _why_no_extension = _load_extension(build_facts)
 """The module `noisykernels._C`, or None where it is absent."""
 
-_unusable: dict[str, str] = {
-    "cuda": "not part of this version yet",
-    "triton": "not part of this version yet",
-}
-if extension is None:
-    _unusable["cpu"] = _why_no_extension
+_interpreting = os.environ.get("TRITON_INTERPRET") == "1"
 
-_DEVICES = {"cpu": ("cpu",), "cuda": ("cuda",), "triton": ("cuda",)}
+
+def _why_no_triton() -> str:
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    if not (_interpreting or torch.cuda.is_available()):
+        return "no GPU; TRITON_INTERPRET=1 interprets the kernels on the CPU, slowly"
+    return ""
+
+
+_unusable: dict[str, str] = {
+    name: reason
+    for name, reason in {
+        "cpu": _why_no_extension,
+        "cuda": "not part of this version yet",
+        "triton": _why_no_triton(),
+    }.items()
+    if reason
+}
+
+_DEVICES = {
+    "cpu": ("cpu",),
+    "cuda": ("cuda",),
+    "triton": ("cuda", "cpu") if _interpreting else ("cuda",),
+}
 """Types of device that a backend serves; the reference serves all."""
 
-_automatic = {"cpu": CPU} if extension is not None else {}
+_automatic = {
+    device: NAMES.index(name)
+    for device, name in {"cpu": "cpu", "cuda": "triton"}.items()
+    if name not in _unusable
+}
 _process_default = os.environ.get("NOISYKERNELS_BACKEND") or AUTO
 _active: ContextVar[str] = ContextVar("noisykernels backend", default=_process_default)
 

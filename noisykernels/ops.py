@@ -8,10 +8,12 @@ can serve them. This is the only file that knows torch.library.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from noisykernels.backends import extension
 from noisykernels.terms import NAMES, WeightedTerm, gradient
 
 NONE, MEAN, SUM = range(3)
@@ -25,11 +27,12 @@ ROW_COEFFICIENTS = 8
 _LIBRARY = torch.library.Library("noisykernels", "DEF")  # keeps the registrations alive
 
 _LOSS = "int[] terms, float[] values, int ignore_index, int reduction, int backend"
-_LIBRARY.define(
-    f"forward(Tensor logits, Tensor target, Tensor? weight, {_LOSS})"
-    " -> (Tensor loss, Tensor rows, Tensor divisor)"
-)
-for _name in ("backward", "backward_formula"):
+for _name in ("forward", "triton_forward"):
+    _LIBRARY.define(
+        f"{_name}(Tensor logits, Tensor target, Tensor? weight, {_LOSS})"
+        " -> (Tensor loss, Tensor rows, Tensor divisor)"
+    )
+for _name in ("backward", "triton_backward", "backward_formula"):
     _LIBRARY.define(
         f"{_name}(Tensor upstream, Tensor logits, Tensor target, Tensor? weight,"
         f" Tensor rows, Tensor divisor, {_LOSS}) -> Tensor"
@@ -110,3 +113,24 @@ def _backward_formula(
 
 
 _LIBRARY.impl("backward_formula", _backward_formula, "CompositeImplicitAutograd")
+
+
+def _triton_forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from noisykernels.triton import launch
+
+    return launch.forward(*arguments)
+
+
+def _triton_backward(*arguments: Any) -> Tensor:
+    from noisykernels.triton import launch
+
+    return launch.backward(*arguments)
+
+
+# CUDA tensors go to Triton at once. CPU tensors do where there are no compiled kernels; those pass
+# on what is meant for Triton's interpreter.
+for _key in ("CUDA",) if extension else ("CUDA", "CPU"):
+    _LIBRARY.impl("forward", _triton_forward, _key)
+    _LIBRARY.impl("backward", _triton_backward, _key)
+_LIBRARY.impl("triton_forward", _triton_forward, "CompositeExplicitAutograd")
+_LIBRARY.impl("triton_backward", _triton_backward, "CompositeExplicitAutograd")

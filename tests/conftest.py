@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+
+# Before anything imports torch or triton. A busy neighbor makes active waits cost milliseconds; the
+# interpreter brings the Triton kernels to machines without a GPU.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import hypothesis
 import pytest

@@ -1,0 +1,1 @@
+"""The losses as Triton kernels, for GPUs and for Triton's interpreter."""
