@@ -1,0 +1,1 @@
+"""The report of a GPU: `python -m bench.gpu_report`."""
