@@ -8,11 +8,11 @@ CSRC := $(shell find csrc -name '*.h' -o -name '*.cpp')
 # As in an activated environment: the build finds ninja.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint speed clean
+.PHONY: help setup demo test lint speed bench bench-compare bench-pages clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(BUILD) ## create .venv with the pinned requirements and build the extension
 
@@ -42,6 +42,23 @@ lint: setup ## check format, style and types
 
 speed: setup ## time the losses against torch.nn.functional.cross_entropy
 	$(BIN)/python -m bench.speed
+
+# $(call option,NAME): --name with the words of $(NAME), or nothing without them.
+option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) "$($(1))")
+CASES = $(call option,LOSSES) $(call option,SHAPES)
+
+bench: setup ## measure what has bars (minutes): LOSSES="gce sgce" SHAPES="128x10" THREADS=1; FULL=1 for everything (hours)
+	$(BIN)/python -m pytest bench/suite -q --results bench/results $(CASES) $(call option,THREADS) \
+	  $(if $(FULL),--full) --benchmark-columns=median,iqr,rounds --benchmark-sort=mean
+	$(BIN)/python -m bench.bars
+
+bench-compare: setup ## time this checkout against BASE=<git ref>: LOSSES= SHAPES=
+	$(BIN)/python -m bench.compare $(or $(BASE),$(error BASE=<git ref>)) $(CASES)
+
+bench-pages: setup ## from the results: docs/performance.md, docs/scaling.png (measures), bench/results/history.html
+	$(BIN)/python -m bench.pages docs/performance.md
+	$(BIN)/python -m bench.scaling
+	$(BIN)/python -m bench.history
 
 clean: ## remove what builds and tests left, but not .venv
 	rm -rf build dist *.egg-info $(BUILD) noisykernels/_C.*.so .pytest_cache .mypy_cache .ruff_cache

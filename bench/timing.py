@@ -24,6 +24,7 @@ Name = TypeVar("Name", bound=Hashable)
 Ready = TypeVar("Ready")
 
 LEAST_ROUNDS = 7  # what quartiles need
+SAMPLE_SECONDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def after(prepare: Callable[[], Ready], call: Callable[[Ready], object]) -> Cloc
 
 
 def interleaved(
-    contenders: Mapping[Name, Step], *, rounds: int = 100, sample_seconds: float = 1e-3
+    contenders: Mapping[Name, Step], *, rounds: int = 100, sample_seconds: float = SAMPLE_SECONDS
 ) -> dict[Name, Sample]:
     """Times ``contenders`` in turns and returns a sample for each name, see `take_turns`."""
     clocked = {name: looped(call) for name, call in contenders.items()}
@@ -88,7 +89,7 @@ def take_turns(
     contenders: Mapping[Name, Clocked],
     *,
     rounds: int = 100,
-    sample_seconds: float = 1e-3,
+    sample_seconds: float = SAMPLE_SECONDS,
     budget_seconds: float = math.inf,
 ) -> dict[Name, list[float]]:
     """Seconds per call of each contender, one number for each round.

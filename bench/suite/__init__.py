@@ -1,0 +1,1 @@
+"""The losses as a pytest-benchmark suite: `make bench`."""
