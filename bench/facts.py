@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 import noisykernels as nk
+from bench.steady import MEMORY
 from noisykernels import backends
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,7 @@ def facts() -> dict[str, str | int | float | bool]:
         "cpu": _processor(),
         "cores": os.cpu_count() or 1,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
+        "memory": MEMORY,
         "load": load(),
     }
 

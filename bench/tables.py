@@ -125,7 +125,7 @@ TABLES: dict[str, Callable[[Run], str]] = {
 def byte_seconds(run: Run, case: Case) -> float:
     """What moving a loss's bytes takes, at the speed of copies in the same run.
 
-    The logits are read twice and a fresh gradient is written: half a copy, and a clone. MUH's
+    The logits are read twice and a new gradient is written: half a copy, and a clone. MUH's
     backward does not read them.
     """
     machine = replace(case, loss=FLOOR, mode="both")

@@ -16,9 +16,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-# The package under test comes first, then everything else from this checkout.
+# The package under test is that of a tree, all that measures it is of this checkout.
 _START = """
 import sys
+sys.path[0] = sys.argv[2]
+import bench.steady
 sys.path[0] = sys.argv[1]
 import noisykernels
 sys.path[0] = sys.argv[2]
@@ -39,7 +41,7 @@ class Worker:
         """
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, str(package), str(ROOT)],
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **(environment or {})},
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

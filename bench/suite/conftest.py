@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# Before torch starts its threads: otherwise a busy neighbor makes every parallel region wait.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import pytest
 
+import bench.steady  # noqa: F401, before torch
 from bench import memory, record, rivals
 from bench.cases import FLOOR, THREADS, Case, select
 from bench.facts import facts, load
