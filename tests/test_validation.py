@@ -17,6 +17,8 @@ from noisykernels import functional as NF
 LOGITS = torch.linspace(-1, 1, 12).reshape(4, 3)
 TARGET = torch.tensor([0, 2, 1, 2])
 USABLE = [name for name, state in backends.available().items() if state is True]
+# GPU kernels, interpreted ones too, make the row NaN: raising would have to wait for the device.
+RAISING = [name for name in USABLE if name != "triton"]
 
 WRONG_CALLS = {
     "input list": ("input", LOGITS.tolist(), TypeError, "must be a tensor, got an object"),
@@ -156,7 +158,7 @@ def test_target_dtypes(backend, dtype):
     assert (expected != 0).all()
 
 
-@pytest.mark.parametrize("backend", USABLE)
+@pytest.mark.parametrize("backend", RAISING)
 @pytest.mark.parametrize(
     ("shape", "position", "message"),
     [
@@ -174,7 +176,7 @@ def test_label_out_of_range(backend, shape, position, message):
         assert NF.gce_loss(torch.zeros(shape), target, ignore_index=7) is not None
 
 
-@pytest.mark.parametrize("backend", USABLE)
+@pytest.mark.parametrize("backend", RAISING)
 @pytest.mark.parametrize("label", [torch.tensor([-1]), torch.tensor([156], dtype=torch.uint8)])
 def test_label_that_is_almost_ignored(backend, label):
     """-1 is not ignore_index, and 156 is -100 only modulo 256."""
