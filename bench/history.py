@@ -29,8 +29,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #333; max-width: 70rem; marg
 <h1>Speed over commits</h1>
 <p>Forward and backward of each fused loss over that of <code>F.cross_entropy</code>, both measured
 in turns in one run: below 1 the loss is faster. Medians; the bars are quartiles over the rounds.
-Lines join runs on the same kind of processor. Click on a name to hide it, double-click to see it
-alone.</p>
+Lines join runs on the same kind of processor with the same allocator settings. Click on a name to
+hide it, double-click to see it alone.</p>
 """
 
 
@@ -61,7 +61,7 @@ def _by_loss(runs: Sequence[Run]) -> dict[str, list[_Point]]:
 def _chart(points: Sequence[_Point]) -> go.Figure:
     lines: dict[tuple[str, Case], list[_Point]] = defaultdict(list)
     for run, record in points:
-        lines[f"{run.facts['cpu']}, {run.facts['simd']}", record.case].append((run, record))
+        lines[_machine(run), record.case].append((run, record))
     figure = go.Figure(layout=_LAYOUT)
     for (machine, case), line in lines.items():
         ratios = [record.ratio for _, record in line]
@@ -83,6 +83,12 @@ def _chart(points: Sequence[_Point]) -> go.Figure:
     order = list(dict.fromkeys(_label(run) for run, _ in points))
     figure.update_xaxes(categoryorder="array", categoryarray=order)
     return figure
+
+
+def _machine(run: Run) -> str:
+    # Early files do not say what became of freed memory: nothing had been done about it.
+    memory = run.facts.get("memory", "as the allocator likes")
+    return f"{run.facts['cpu']}, {run.facts['simd']}, memory {memory}"
 
 
 def _label(run: Run) -> str:

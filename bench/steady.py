@@ -1,9 +1,9 @@
-"""Settings without which two timings of the same code differ, made on import; before torch, please.
+"""Settings without which two timings of the same code differ; import it before torch.
 
 With the allocator's defaults a buffer of some megabytes is at times handed back to the system and
-taken anew in the next step, page by page: at 256x32000 the same step of `F.cross_entropy` took
-8 ms or 29 ms. Eager code has more buffers than a fused loss, so it suffers more: ratios would
-flatter us. Here the memory that a process once had stays with it.
+taken anew in the next step, page by page, so that one process takes twice as long as the next.
+Eager code has more buffers than a fused loss and suffers more: ratios would flatter us. Here the
+memory that a process once had stays with it.
 """
 
 from __future__ import annotations
