@@ -8,7 +8,7 @@ CSRC := $(shell find csrc -name '*.h' -o -name '*.cpp')
 # As in an activated environment: the build finds ninja.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint speed bench bench-compare bench-pages clean
+.PHONY: help setup demo test lint bench bench-compare bench-pages clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -39,9 +39,6 @@ lint: setup ## check format, style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CSRC)
-
-speed: setup ## time the losses against torch.nn.functional.cross_entropy
-	$(BIN)/python -m bench.speed
 
 # $(call option,NAME): --name with the words of $(NAME), or nothing without them.
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) "$($(1))")

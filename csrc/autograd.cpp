@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include "arguments.h"
 #include "ops.h"
@@ -69,14 +68,16 @@ struct FusedLossBackward : torch::autograd::Node {
   std::string name() const override { return "FusedLossBackward"; }
 };
 
-// Nodes are intrusively counted from torch 2.12 on.
-#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 12
-auto make_node() { return c10::make_intrusive<FusedLossBackward>(); }
-#else
+// Older versions of torch share nodes by std::shared_ptr, newer ones count them intrusively.
+template <class Node>
 auto make_node() {
-  return std::shared_ptr<FusedLossBackward>(new FusedLossBackward(), torch::autograd::deleteNode);
+  using Shared = std::shared_ptr<torch::autograd::Node>;
+  if constexpr (std::is_same_v<decltype(torch::autograd::Edge::function), Shared>) {
+    return std::shared_ptr<Node>(new Node());
+  } else {
+    return c10::make_intrusive<Node>();
+  }
 }
-#endif
 
 // Each row's loss changes by the product of its gradient with the tangent.
 Tensor tangent_of_loss(const Tensor& tangent, const Tensor& logits, const Tensor& target,
@@ -115,7 +116,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                       /*level=*/0, /*is_inplace_op=*/false);
   }
   if (differentiated) {
-    auto node = make_node();
+    auto node = make_node<FusedLossBackward>();
     node->set_next_edges(torch::autograd::collect_next_edges(logits));
     node->logits = SavedVariable(logits, false);
     node->target = SavedVariable(target, false);

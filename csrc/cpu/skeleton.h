@@ -103,7 +103,7 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t label, Block
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
 }
 
-// Values into the block, coefficients of its first `rows` rows to their columns, `stride` apart.
+// Values into the block, coefficients of its first `rows` rows to their columns, a.rows apart.
 template <class Scalar>
 INLINE void evaluate_block(const Arguments& a, double class_weights, Block& block, int rows,
                            Scalar* coefficients) {
