@@ -26,12 +26,14 @@ def fused_loss(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """A weighted sum of terms in one pass, forward and backward.
 
     The arguments are those of the operator, unchecked but for the labels on the CPU;
@@ -41,54 +43,56 @@ def fused_loss(
         logits: (C,), (N, C) or (N, C, d1, ...), floating point, any strides.
         target: class indices, the shape of `logits` without its class axis.
         weight: (C,) class weights or None.
+        vectors: (C, C), a row for each label, or a row for each sample, for terms that read one.
         terms: ids of the terms, positions in `noisykernels.terms.NAMES`.
-        values: for each term its weight and its parameter, one after the other.
+        values: for each term its weight and its two parameters, one after the other.
         ignore_index: rows with this label have loss and gradient zero.
         reduction: 0 none, 1 mean, 2 sum.
+        statistics: whether the last rows of the second result are `noisykernels.terms.STATISTICS`.
         backend: position in `noisykernels.backends.NAMES`.
 
     Returns:
-        The loss, float32 for half precision logits.
+        The loss, float32 for half precision logits, and the numbers of rows, which
+        `noisykernels.terms.columns` names; they have no gradient.
 
     Example:
         >>> from noisykernels.ops import pack
         >>> from noisykernels.terms import WeightedTerm
         >>> pack([WeightedTerm("ce", 0.1), WeightedTerm("mae", 4.0)])
-        ([0, 1], [0.1, 0.0, 4.0, 0.0])
+        ([0, 1], [0.1, 0.0, 0.0, 4.0, 0.0, 0.0])
     """
-    arguments = (logits, target, weight, terms, values, ignore_index, reduction, backend)
     function: Any = _forward if extension else FusedLoss.apply
-    loss: Tensor = function(*arguments)[0]
-    return loss
+    loss, rows, _ = function(
+        logits,
+        target,
+        weight,
+        vectors,
+        terms,
+        values,
+        ignore_index,
+        reduction,
+        statistics,
+        backend,
+    )
+    return loss, rows
 
 
 class FusedLoss(torch.autograd.Function):
     """The contract of `fused_loss` as a Python function: `FusedLoss.apply(*arguments)[0]`."""
 
     @staticmethod
-    def forward(
-        logits: Tensor,
-        target: Tensor,
-        weight: Tensor | None,
-        terms: Sequence[int],
-        values: Sequence[float],
-        ignore_index: int,
-        reduction: int,
-        backend: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and for the backward the coefficients of rows and the mean's divisor."""
-        loss, rows, divisor = _forward(
-            logits, target, weight, terms, values, ignore_index, reduction, backend
-        )
+        loss, rows, divisor = _forward(*arguments)
         return loss, rows, divisor
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Save the tensors; the loss alone is differentiable."""
-        logits, target, weight, *ctx.loss = inputs
+        logits, target, weight, vectors, *ctx.loss = inputs
         _, rows, divisor = output
         ctx.mark_non_differentiable(rows, divisor)
-        ctx.save_for_backward(logits, target, weight, rows, divisor)
+        ctx.save_for_backward(logits, target, weight, vectors, rows, divisor)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Any, ...]:
@@ -98,4 +102,4 @@ class FusedLoss(torch.autograd.Function):
             logits.requires_grad or upstream.requires_grad
         )
         op = _backward_formula if differentiated else _backward
-        return op(upstream, *ctx.saved_tensors, *ctx.loss), *[None] * 7
+        return op(upstream, *ctx.saved_tensors, *ctx.loss), *[None] * 9

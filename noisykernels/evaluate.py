@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from noisykernels import backends, reference, validation
+from noisykernels import backends, reference, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
 from noisykernels.ops import REDUCTIONS, pack
 from noisykernels.registry import LOSSES
-from noisykernels.terms import WeightedTerm, passes
+from noisykernels.sample_weight import weigh
+from noisykernels.statistics import Stats
+from noisykernels.terms import WeightedTerm, passes, resources
 
 
 class Part(NamedTuple):
@@ -26,8 +28,9 @@ class Part(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one call of the operator computes: its `terms` and `values`, and both for C++."""
+    """What one call of the operator computes: its tensors and numbers, and all of it for C++."""
 
+    vectors: Tensor | None
     terms: list[int]
     values: list[float]
     native: Any  # noisykernels._C.Terms, or None
@@ -42,21 +45,27 @@ class Plan(NamedTuple):
 
 def plan(parts: tuple[Part, ...]) -> Plan:
     """Merge the terms of all parts, so that a sum of losses costs what its distinct terms cost."""
-    weights: dict[tuple[str, float], float] = {}
+    merged: dict[Any, WeightedTerm] = {}
     for part in parts:
         for term in LOSSES[part.name].terms(**part.parameters):
-            key = term.name, term.parameter
-            weights[key] = weights.get(key, 0.0) + part.scale * term.weight
+            key = term.name, term.parameter, term.second, id(term.vectors)
+            weight = merged[key].weight if key in merged else 0.0
+            merged[key] = term._replace(weight=weight + part.scale * term.weight)
     terms = [
-        WeightedTerm(name, weight, parameter)
-        for (name, parameter), weight in weights.items()
-        if weight != 0  # 0 times an infinite loss is NaN
+        term
+        for term in merged.values()
+        if term.weight != 0  # 0 times an infinite loss is NaN
     ] or [WeightedTerm("ce", 0.0)]
-    packed = [pack(group) for group in passes(terms)]
+    return Plan(parts, tuple(_make_pass(group) for group in passes(terms)))
+
+
+def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
+    vectors = resources(terms).vectors
+    ids, values = pack(terms)
     native = None
     if extension is not None and not torch.compiler.is_dynamo_compiling():
-        native = extension.Terms
-    return Plan(parts, tuple(Pass(*p, native(*p) if native else None) for p in packed))
+        native = extension.Terms(ids, values)
+    return Pass(vectors, ids, values, native)
 
 
 def single(name: str, **parameters: float | str) -> Plan:
@@ -86,23 +95,63 @@ def evaluate(
     # then is it worth the time to find out what to say.
     try:
         backend = backends.choose(input.device.type)
-        native = plan.passes[0].native
+        first = plan.passes[0]
         if (
             backend != backends.CPU
-            or native is None
+            or first.native is None
             or type(input) not in validation.PLAIN_TENSORS
             or type(ignore_index) is not int
+            or target.is_floating_point()
         ):
             return _checked(plan, input, target, weight, ignore_index, reduction)
         code = REDUCTIONS[reduction]
         fused = extension.fused_loss
-        loss: Tensor = fused(input, target, weight, native, ignore_index, code, backend)
-        for further in plan.passes[1:]:
-            loss = loss + fused(input, target, weight, further.native, ignore_index, code, backend)
+        loss: Tensor = fused(
+            input, target, weight, first.vectors, first.native, ignore_index, code, backend
+        )
+        for more in plan.passes[1:]:
+            loss = loss + fused(
+                input, target, weight, more.vectors, more.native, ignore_index, code, backend
+            )
         return loss
     except Exception:
         _check(input, target, weight, ignore_index, reduction)
         raise
+
+
+def evaluate_with(
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    *,
+    sample_weight: Tensor | None,
+    return_stats: bool,
+) -> Tensor | tuple[Tensor, Stats]:
+    """`evaluate` with the options that a plain step does not use and does not pay for.
+
+    Sample weights multiply the losses of samples after the kernel: N numbers, beside its N x C. So
+    they have derivatives of every order, and the upstream gradient brings them into the backward
+    kernel before its one rounding.
+    """
+    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
+    if sample_weight is not None:
+        validation.check_sample_weight(sample_weight, input, target)
+    inner = reduction if sample_weight is None else "none"
+    backend = backends.choose(input.device.type)
+    if backend == backends.REFERENCE:
+        loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
+        stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
+    else:
+        loss, rows = _fused(
+            plan, input, target, weight, ignore_index, REDUCTIONS[inner], backend, return_stats
+        )
+        stats = statistics.of_rows(rows, target) if return_stats else None
+    if sample_weight is not None:
+        loss = weigh(loss, sample_weight, target, weight, ignore_index, reduction)
+    return loss if stats is None else (loss, stats)
 
 
 def _check(
@@ -121,15 +170,54 @@ def _checked(
     ignore_index: int,
     reduction: str,
 ) -> Tensor:
+    if _takes_probabilities(plan, target):
+        validation.check_probabilities(input, target, weight)
+        validation.reduction_code(reduction)
+        return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     ignore_index, code = _check(input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
     if backend == backends.REFERENCE:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    losses = [
-        fused_loss(input, target, weight, terms, values, ignore_index, code, backend)
-        for terms, values, _ in plan.passes
+    return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
+
+
+def _takes_probabilities(plan: Plan, target: Tensor) -> bool:
+    """Whether the target holds class probabilities, and the loss is one that takes them."""
+    return (
+        isinstance(target, Tensor)
+        and target.is_floating_point()
+        and all(part.name == "ce" for part in plan.parts)
+    )
+
+
+def _fused(
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: int,
+    backend: int,
+    return_stats: bool,
+) -> tuple[Tensor, Tensor]:
+    """The loss, and what the first pass leaves for each row."""
+    results = [
+        fused_loss(
+            input,
+            target,
+            weight,
+            vectors,
+            terms,
+            values,
+            ignore_index,
+            reduction,
+            return_stats and i == 0,
+            backend,
+        )
+        for i, (vectors, terms, values, _) in enumerate(plan.passes)
     ]
-    return sum(losses[1:], losses[0])
+    loss, rows = results[0]
+    return sum((more for more, _ in results[1:]), loss), rows
 
 
 def _single(name: str, **parameters: float | str) -> Plan:
@@ -147,7 +235,7 @@ def _reference(
     ignore_index: int,
     reduction: str,
 ) -> Tensor:
-    if input.is_cpu and validation.readable(target):
+    if input.is_cpu and not target.is_floating_point() and validation.readable(target):
         validation.check_labels(target, input.shape[input.dim() > 1], ignore_index)
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     losses: list[Tensor] = [

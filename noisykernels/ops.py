@@ -14,43 +14,47 @@ import torch
 from torch import Tensor
 
 from noisykernels.backends import extension
-from noisykernels.terms import NAMES, WeightedTerm, gradient
+from noisykernels.terms import NAMES, TERMS, Need, WeightedTerm, columns, gradient
 
 NONE, MEAN, SUM = range(3)
 """Reductions as the operators take them."""
 
 REDUCTIONS = {"none": NONE, "mean": MEAN, "sum": SUM}
 
-ROW_COEFFICIENTS = 8
-"""Numbers per row that the forward hands to the backward (`csrc/arguments.h` names them)."""
-
 _LIBRARY = torch.library.Library("noisykernels", "DEF")  # keeps the registrations alive
 
-_LOSS = "int[] terms, float[] values, int ignore_index, int reduction, int backend"
+_INPUTS = "Tensor logits, Tensor target, Tensor? weight, Tensor? vectors"
+_LOSS = "int[] terms, float[] values, int ignore_index, int reduction, bool statistics, int backend"
 for _name in ("forward", "triton_forward"):
-    _LIBRARY.define(
-        f"{_name}(Tensor logits, Tensor target, Tensor? weight, {_LOSS})"
-        " -> (Tensor loss, Tensor rows, Tensor divisor)"
-    )
+    _LIBRARY.define(f"{_name}({_INPUTS}, {_LOSS}) -> (Tensor loss, Tensor rows, Tensor divisor)")
 for _name in ("backward", "triton_backward", "backward_formula"):
     _LIBRARY.define(
-        f"{_name}(Tensor upstream, Tensor logits, Tensor target, Tensor? weight,"
-        f" Tensor rows, Tensor divisor, {_LOSS}) -> Tensor"
+        f"{_name}(Tensor upstream, {_INPUTS}, Tensor rows, Tensor divisor, {_LOSS}) -> Tensor"
     )
 
 
 def pack(terms: Sequence[WeightedTerm]) -> tuple[list[int], list[float]]:
-    """The operators' `terms` and `values`: ids, and a weight and a parameter for each."""
+    """The operators' `terms` and `values`: ids, and a weight and two parameters for each."""
     ids = [NAMES.index(term.name) for term in terms]
-    values = [value for term in terms for value in (term.weight, term.parameter)]
+    values = [value for term in terms for value in (term.weight, term.parameter, term.second)]
     return ids, values
 
 
-def unpack(ids: Sequence[int], values: Sequence[float]) -> list[WeightedTerm]:
-    """The inverse of `pack`."""
+def unpack(
+    ids: Sequence[int], values: Sequence[float], vectors: Tensor | None = None
+) -> list[WeightedTerm]:
+    """The inverse of `pack`; the terms that read vectors get them."""
+    terms = zip(ids, values[::3], values[1::3], values[2::3], strict=True)
+    reading = Need.VECTOR | Need.VECTOR_POWER
     return [
-        WeightedTerm(NAMES[i], weight, parameter)
-        for i, weight, parameter in zip(ids, values[::2], values[1::2], strict=True)
+        WeightedTerm(
+            NAMES[i],
+            weight,
+            parameter,
+            second,
+            vectors if TERMS[NAMES[i]].needs & reading else None,
+        )
+        for i, weight, parameter, second in terms
     ]
 
 
@@ -64,15 +68,18 @@ def _forward_fake(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     dtype = arithmetic_dtype(logits.dtype)
     loss = logits.new_empty(target.shape if reduction == NONE else (), dtype=dtype)
-    rows = logits.new_empty((ROW_COEFFICIENTS, target.numel()), dtype=dtype)
+    names = columns(unpack(terms, values), weight is not None, statistics)
+    rows = logits.new_empty((len(names), target.numel()), dtype=dtype)
     return loss, rows, logits.new_empty((), dtype=dtype)
 
 
@@ -82,12 +89,14 @@ def _backward_fake(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     rows: Tensor,
     divisor: Tensor,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
 ) -> Tensor:
     return torch.empty_like(logits)
@@ -98,18 +107,19 @@ def _backward_formula(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     rows: Tensor,
     divisor: Tensor,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
 ) -> Tensor:
     """The backward in plain torch, from the logits: `rows` depend on them too."""
-    return gradient(
-        upstream, logits, target, weight, unpack(terms, values), ignore_index, reduction == MEAN
-    )
+    spec = unpack(terms, values, vectors)
+    return gradient(upstream, logits, target, weight, spec, ignore_index, reduction == MEAN)
 
 
 _LIBRARY.impl("backward_formula", _backward_formula, "CompositeImplicitAutograd")

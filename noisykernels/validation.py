@@ -40,19 +40,7 @@ def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     if target.device != input.device:
         raise RuntimeError(_device_message("target", target, input))
     if weight is not None:
-        check_weight(weight)
-        if weight.shape[0] != classes:
-            raise ValueError(
-                f"weight must have shape ({classes},), one number for each class of input of shape "
-                f"{tuple(shape)}, got shape {tuple(weight.shape)}"
-            )
-        if weight.device != input.device:
-            raise RuntimeError(_device_message("weight", weight, input))
-        if weight.requires_grad and torch.is_grad_enabled():
-            raise RuntimeError(
-                "weight must not require grad: the losses are not differentiable with respect to "
-                "it; pass weight.detach()"
-            )
+        _check_weight_of(weight, input, classes)
 
 
 def check_weight(weight: Tensor) -> None:
@@ -63,6 +51,33 @@ def check_weight(weight: Tensor) -> None:
             f"weight must have shape (C,), one number for each class, got shape "
             f"{tuple(weight.shape)}"
         )
+
+
+def check_sample_weight(sample_weight: Tensor, input: Tensor, target: Tensor) -> None:
+    """Raise what is wrong with weights of samples."""
+    _check_kind("sample_weight", sample_weight, FLOATING)
+    if sample_weight.shape != target.shape:
+        raise ValueError(
+            f"sample_weight must have the shape of target, {tuple(target.shape)}, got "
+            f"{tuple(sample_weight.shape)}"
+        )
+    if sample_weight.device != input.device:
+        raise RuntimeError(_device_message("sample_weight", sample_weight, input))
+
+
+def check_probabilities(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """Raise what is wrong with class probabilities as the target."""
+    _check_kind("input", input, FLOATING)
+    _check_kind("target", target, FLOATING)
+    if target.shape != input.shape or input.dim() == 0:
+        raise ValueError(
+            f"a floating-point target holds class probabilities and must have the shape of input, "
+            f"{tuple(input.shape)}, got {tuple(target.shape)}; class indices are integers"
+        )
+    if target.device != input.device:
+        raise RuntimeError(_device_message("target", target, input))
+    if weight is not None:
+        _check_weight_of(weight, input, input.shape[input.dim() > 1])
 
 
 def reduction_code(reduction: str) -> int:
@@ -152,6 +167,22 @@ def _check_kind(
         raise TypeError(_dtype_message(name, value, dtypes, logits))
 
 
+def _check_weight_of(weight: Tensor, input: Tensor, classes: int) -> None:
+    check_weight(weight)
+    if weight.shape[0] != classes:
+        raise ValueError(
+            f"weight must have shape ({classes},), one number for each class of input of shape "
+            f"{tuple(input.shape)}, got shape {tuple(weight.shape)}"
+        )
+    if weight.device != input.device:
+        raise RuntimeError(_device_message("weight", weight, input))
+    if weight.requires_grad and torch.is_grad_enabled():
+        raise RuntimeError(
+            "weight must not require grad: the losses are not differentiable with respect to it; "
+            "pass weight.detach()"
+        )
+
+
 def _dtype_message(
     name: str, value: Tensor, dtypes: frozenset[torch.dtype], logits: Tensor | None
 ) -> str:
@@ -160,7 +191,7 @@ def _dtype_message(
         takes = f"class indices ({takes})"
         if value.is_floating_point() and value.shape == logits.shape:
             return (
-                f"target must be {takes}: class probabilities are not supported; for mixup use "
+                f"target must be {takes}: of the losses only ce takes probabilities; for mixup use "
                 f"lam * loss(input, target_a) + (1 - lam) * loss(input, target_b). Got "
                 f"{describe(value)}"
             )
