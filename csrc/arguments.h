@@ -11,6 +11,8 @@ enum class Reduction : int64_t { kNone, kMean, kSum };
 
 constexpr int kMaxTerms = 16;
 constexpr int kMaxPowers = 3;
+constexpr int kMaxElements = 2;
+constexpr int kMaxOrder = 16;  // of a Taylor series
 
 // exp(q d) is 2^n exp(q (d - n ln2/q)); ln2/q is split so that n times its high part is exact.
 struct Exponent {
@@ -22,20 +24,73 @@ struct Exponent {
   double low_d;
 };
 
+// The function (1 - p)^gamma of the classes whose log p is above the floor, else zero.
+struct Element {
+  double gamma;
+  double floor;
+  double offset;  // makes offset + (1 - p)^gamma log p zero at the floor; 0 without one
+  Exponent power;
+};
+
+struct PlannedTerm {
+  int id;
+  double weight;
+  double parameter;
+  double second;
+  int power;    // index in `exponent` of the power the term sums, for terms that do
+  int element;  // index in `element`, for terms with an elementwise function
+};
+
+// Where the forward leaves what for the backward: columns of a (count, rows) buffer, -1 for what is
+// not there. `columns` in noisykernels/terms/sums.py says what they are.
+struct Columns {
+  int label = -1;
+  int shift = -1;
+  int power = -1;  // the first of them
+  int entropy = -1;
+  int vector_power = -1;
+  int linear = -1;
+  int constant = -1;
+  int class_weight = -1;
+  int vector = -1;
+  int top = -1;
+  int top_class = -1;
+  int log_sum = -1;
+  int top_miss = -1;
+  int element = -1;     // the first of them
+  int statistics = -1;  // the first of kStatistics
+  int count = 0;
+};
+
+// log p_y, p_y, log sum_k exp(x_k), the class with the largest logit
+constexpr int kStatistics = 4;
+
 // A weighted sum of terms, and the row statistics it needs.
 struct Plan {
   int terms = 0;
-  int term[kMaxTerms];
-  double weight[kMaxTerms];
-  double parameter[kMaxTerms];
-  int power[kMaxTerms];  // index in `exponent` of the power the term sums, for terms that do
+  PlannedTerm term[kMaxTerms];
+  Columns column;
 
   int powers = 0;  // row sums of exp(q_i (x_k - m)); none of them: no exp is computed at all
   Exponent exponent[kMaxPowers];
-  bool softmax = false;   // then exponent[0] is 1
-  bool linear = false;    // row sum of x, needed by MUH and label smoothing
-  bool square = false;    // row sum of x^2
-  bool weighted = false;  // row sum of w_k x_k, needed by label smoothing with class weights
+  int elements = 0;  // row sums of elementwise functions, in a second visit
+  Element element[kMaxElements];
+
+  bool softmax = false;       // then exponent[0] is 1
+  bool linear = false;        // row sum of x, needed by MUH and label smoothing
+  bool square = false;        // row sum of x^2
+  bool weighted = false;      // row sum of w_k x_k, needed by label smoothing with class weights
+  bool entropy = false;       // row sum of exp(x_k - m) (x_k - m)
+  bool top = false;           // the class with the largest logit
+  bool vector = false;        // row sum of v_k x_k
+  bool vector_power = false;  // row sum of v_k exp(x_k - m)
+  bool by_sample = false;     // v is the row's own, not its label's
+  bool statistics = false;
+
+  // Sum the exponentials with the largest kept apart, for what is small where one class is certain.
+  bool apart = false;
+  // Any of what few losses need: it has loops of its own.
+  bool further = false;
 };
 
 // Logits seen as (outer, class, inner); row r is outer r / inner and inner r % inner. Strides in
@@ -45,19 +100,6 @@ struct Layout {
   int64_t outer_stride;
   int64_t inner_stride = 0;
   int64_t class_stride;
-};
-
-// What the forward hands to the backward for each row: column names of the (kRowCoefficients, rows)
-// buffer. dz_k = sum_i power_i exp(q_i (x_k - shift)) + linear x_k + constant + class_weight w_k,
-// and dz_y = label.
-enum RowCoefficient {
-  kShift,
-  kPower,  // and the next kMaxPowers - 1
-  kLinear = kPower + kMaxPowers,
-  kConstant,
-  kClassWeight,
-  kLabel,
-  kRowCoefficients
 };
 
 struct Arguments {
@@ -70,6 +112,7 @@ struct Arguments {
   const int64_t* target;
   int64_t ignore_index;
   const void* class_weight;  // nullptr: all one. In the arithmetic type, as all that follows.
+  const void* vectors;       // (labels or rows, classes), nullptr where no term reads them
   void* row_coefficients;
 };
 

@@ -37,35 +37,41 @@ struct Loss {
   std::vector<double> values;
   int64_t ignore_index;
   int64_t reduction;
+  bool statistics;
   int64_t backend;
 };
 
 Tensor call_backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
-                     const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
-                     const Loss& loss) {
-  return backward_op().call(upstream, logits, target, weight, rows, divisor, loss.terms,
-                            loss.values, loss.ignore_index, loss.reduction, loss.backend);
+                     const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
+                     const Tensor& rows, const Tensor& divisor, const Loss& loss) {
+  return backward_op().call(upstream, logits, target, weight, vectors, rows, divisor, loss.terms,
+                            loss.values, loss.ignore_index, loss.reduction, loss.statistics,
+                            loss.backend);
 }
 
 struct FusedLossBackward : torch::autograd::Node {
-  SavedVariable logits, target, weight, rows, divisor;
+  SavedVariable logits, target, weight, vectors, rows, divisor;
   Loss loss;
 
   variable_list apply(variable_list&& upstream) override {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!upstream[0].defined() || !task_should_compute_output(0)) return {Tensor()};
-    const Tensor w = weight.unpack();
-    return {call_backward(upstream[0], logits.unpack(), target.unpack(),
-                          w.defined() ? std::optional(w) : std::nullopt, rows.unpack(),
-                          divisor.unpack(), loss)};
+    return {call_backward(upstream[0], logits.unpack(), target.unpack(), unpack(weight),
+                          unpack(vectors), rows.unpack(), divisor.unpack(), loss)};
   }
 
   void release_variables() override {
     std::lock_guard<std::mutex> lock(mutex_);
-    for (SavedVariable* saved : {&logits, &target, &weight, &rows, &divisor}) saved->reset_data();
+    for (SavedVariable* saved : {&logits, &target, &weight, &vectors, &rows, &divisor})
+      saved->reset_data();
   }
 
   std::string name() const override { return "FusedLossBackward"; }
+
+  static std::optional<Tensor> unpack(const SavedVariable& saved) {
+    const Tensor tensor = saved.unpack();
+    return tensor.defined() ? std::optional(tensor) : std::nullopt;
+  }
 };
 
 // Older versions of torch share nodes by std::shared_ptr, newer ones count them intrusively.
@@ -81,10 +87,11 @@ auto make_node() {
 
 // Each row's loss changes by the product of its gradient with the tangent.
 Tensor tangent_of_loss(const Tensor& tangent, const Tensor& logits, const Tensor& target,
-                       const std::optional<Tensor>& weight, const Tensor& loss_value,
-                       const Tensor& rows, const Tensor& divisor, const Loss& loss) {
-  const Tensor gradient =
-      call_backward(at::ones_like(loss_value), logits, target, weight, rows, divisor, loss);
+                       const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
+                       const Tensor& loss_value, const Tensor& rows, const Tensor& divisor,
+                       const Loss& loss) {
+  const Tensor gradient = call_backward(at::ones_like(loss_value), logits, target, weight, vectors,
+                                        rows, divisor, loss);
   const Tensor product = (gradient * tangent).to(loss_value.scalar_type());
   const bool per_row = Reduction(loss.reduction) == Reduction::kNone;
   return per_row ? product.sum(logits.dim() == 1 ? 0 : 1) : product.sum();
@@ -92,15 +99,18 @@ Tensor tangent_of_loss(const Tensor& tangent, const Tensor& logits, const Tensor
 
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
                                            const std::optional<Tensor>& weight,
+                                           const std::optional<Tensor>& vectors,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
-                                           int64_t ignore_index, int64_t reduction,
+                                           int64_t ignore_index, int64_t reduction, bool statistics,
                                            int64_t backend) {
   TORCH_CHECK(!(weight && torch::autograd::compute_requires_grad(*weight)),
               "the losses are not differentiable with respect to weight");
+  TORCH_CHECK(!(vectors && torch::autograd::compute_requires_grad(*vectors)),
+              "the losses are not differentiable with respect to vectors");
   auto result = [&] {
     at::AutoDispatchBelowADInplaceOrView guard;
-    return forward_op().call(logits, target, weight, terms, values, ignore_index, reduction,
-                             backend);
+    return forward_op().call(logits, target, weight, vectors, terms, values, ignore_index,
+                             reduction, statistics, backend);
   }();
   auto& [loss, rows, divisor] = result;
 
@@ -108,11 +118,11 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   const bool has_tangent = torch::autograd::isFwGradDefined(logits);
   if (!differentiated && !has_tangent) return result;
 
-  Loss spec{terms.vec(), values.vec(), ignore_index, reduction, backend};
+  Loss spec{terms.vec(), values.vec(), ignore_index, reduction, statistics, backend};
   if (has_tangent) {
     const Tensor tangent = logits._fw_grad(/*level=*/0);
-    loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight, loss,
-                                      rows, divisor, spec),
+    loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight,
+                                      vectors, loss, rows, divisor, spec),
                       /*level=*/0, /*is_inplace_op=*/false);
   }
   if (differentiated) {
@@ -121,6 +131,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     node->logits = SavedVariable(logits, false);
     node->target = SavedVariable(target, false);
     if (weight) node->weight = SavedVariable(*weight, false);
+    if (vectors) node->vectors = SavedVariable(*vectors, false);
     node->rows = SavedVariable(rows, false);
     node->divisor = SavedVariable(divisor, false);
     node->loss = std::move(spec);
@@ -132,17 +143,18 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
 // The kernel has no derivative of its own. Whoever differentiates the gradient gets it in plain
 // torch, from the logits.
 Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
-                const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
-                at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
-                int64_t reduction, int64_t backend) {
+                const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
+                const Tensor& rows, const Tensor& divisor, at::IntArrayRef terms,
+                at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
+                bool statistics, int64_t backend) {
   if (torch::autograd::compute_requires_grad(upstream, logits) ||
       torch::autograd::isFwGradDefined(upstream) || torch::autograd::isFwGradDefined(logits)) {
-    return backward_formula_op().call(upstream, logits, target, weight, rows, divisor, terms,
-                                      values, ignore_index, reduction, backend);
+    return backward_formula_op().call(upstream, logits, target, weight, vectors, rows, divisor,
+                                      terms, values, ignore_index, reduction, statistics, backend);
   }
   at::AutoDispatchBelowADInplaceOrView guard;
-  return backward_op().call(upstream, logits, target, weight, rows, divisor, terms, values,
-                            ignore_index, reduction, backend);
+  return backward_op().call(upstream, logits, target, weight, vectors, rows, divisor, terms, values,
+                            ignore_index, reduction, statistics, backend);
 }
 
 }  // namespace

@@ -21,15 +21,17 @@ struct Terms {
 };
 
 at::Tensor fused_loss(const at::Tensor& logits, const at::Tensor& target,
-                      const std::optional<at::Tensor>& weight, const Terms& terms,
+                      const std::optional<at::Tensor>& weight,
+                      const std::optional<at::Tensor>& vectors, const Terms& terms,
                       int64_t ignore_index, int64_t reduction, int64_t backend) {
   // The dispatcher would choose by any of them, a meta tensor first.
+  const auto elsewhere = [&](const at::Tensor& t) { return t.device() != logits.device(); };
   TORCH_CHECK(
-      target.device() == logits.device() && (!weight || weight->device() == logits.device()),
+      !elsewhere(target) && !(weight && elsewhere(*weight)) && !(vectors && elsewhere(*vectors)),
       "tensors on different devices");
   static const auto op = find_op<Forward>("forward");
-  return std::get<0>(
-      op.call(logits, target, weight, terms.ids, terms.values, ignore_index, reduction, backend));
+  return std::get<0>(op.call(logits, target, weight, vectors, terms.ids, terms.values, ignore_index,
+                             reduction, /*statistics=*/false, backend));
 }
 
 }  // namespace

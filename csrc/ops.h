@@ -7,14 +7,16 @@
 
 namespace noisykernels {
 
-using Forward = std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
-                                                               const std::optional<at::Tensor>&,
-                                                               at::IntArrayRef,
-                                                               at::ArrayRef<double>, int64_t,
-                                                               int64_t, int64_t);
-using Backward = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                            const std::optional<at::Tensor>&, const at::Tensor&, const at::Tensor&,
-                            at::IntArrayRef, at::ArrayRef<double>, int64_t, int64_t, int64_t);
+using Forward = std::tuple<at::Tensor, at::Tensor, at::Tensor>(
+    const at::Tensor& logits, const at::Tensor& target, const std::optional<at::Tensor>& weight,
+    const std::optional<at::Tensor>& vectors, at::IntArrayRef terms, at::ArrayRef<double> values,
+    int64_t ignore_index, int64_t reduction, bool statistics, int64_t backend);
+using Backward = at::Tensor(const at::Tensor& upstream, const at::Tensor& logits,
+                            const at::Tensor& target, const std::optional<at::Tensor>& weight,
+                            const std::optional<at::Tensor>& vectors, const at::Tensor& rows,
+                            const at::Tensor& divisor, at::IntArrayRef terms,
+                            at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
+                            bool statistics, int64_t backend);
 
 // Found once: `static const auto op = find_op<Forward>("forward");`
 template <class Signature>

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "terms.h"
+#include "terms/table.h"
 
 namespace noisykernels {
 namespace {
@@ -43,12 +43,53 @@ int find_or_add_power(Plan& plan, double q) {
   return plan.powers++;
 }
 
+int find_or_add_element(Plan& plan, double gamma, double floor) {
+  for (int i = 0; i < plan.elements; ++i) {
+    if (plan.element[i].gamma == gamma && plan.element[i].floor == floor) return i;
+  }
+  if (plan.elements == kMaxElements)
+    throw std::invalid_argument("more elementwise functions than one pass can carry");
+  Element& element = plan.element[plan.elements];
+  element.gamma = gamma;
+  element.floor = floor;
+  element.offset = std::isinf(floor) ? 0.0 : -std::pow(-std::expm1(floor), gamma) * floor;
+  element.power = make_exponent(gamma == 0.0 ? 1.0 : gamma);  // of 0 no power is computed
+  return plan.elements++;
+}
+
+// In the order of `columns` in noisykernels/terms/sums.py.
+Columns make_columns(const Plan& plan, int needs, bool has_class_weight) {
+  Columns c;
+  const auto add = [&](int& column, int count) {
+    if (count == 0) return;
+    column = c.count;
+    c.count += count;
+  };
+  add(c.label, 1);
+  add(c.shift, plan.powers > 0);
+  add(c.power, plan.powers);
+  add(c.entropy, plan.entropy);
+  add(c.vector_power, plan.vector_power);
+  add(c.linear, plan.square);
+  add(c.constant, needs & kLinearSum || (needs & kWeightedSum && !has_class_weight));
+  add(c.class_weight, plan.weighted);
+  add(c.vector, plan.vector);
+  add(c.top, bool(needs & kTop));
+  add(c.top_class, bool(needs & kTop));
+  add(c.log_sum, plan.elements > 0);
+  add(c.top_miss, plan.elements > 0);
+  add(c.element, plan.elements);
+  add(c.statistics, plan.statistics ? kStatistics : 0);
+  return c;
+}
+
 }  // namespace
 
-Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool has_class_weight) {
+Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool has_class_weight,
+               bool statistics) {
   if (count > kMaxTerms) throw std::invalid_argument("more terms than one pass can carry");
   Plan plan;
-  int needs = 0;
+  int needs = statistics ? kSoftmax : 0;
   for (int64_t t = 0; t < count; ++t) {
     if (terms[t] < 0 || terms[t] >= kTerms) throw std::invalid_argument("unknown term id");
     needs |= kNeeds[terms[t]];
@@ -56,16 +97,26 @@ Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool h
   plan.softmax = needs & kSoftmax;
   if (plan.softmax) find_or_add_power(plan, 1.0);  // first, so that it is power 0
   for (int64_t t = 0; t < count; ++t) {
-    const int i = plan.terms++;
-    plan.term[i] = int(terms[t]);
-    plan.weight[i] = values[2 * t];
-    plan.parameter[i] = values[2 * t + 1];
-    plan.power[i] = kNeeds[terms[t]] & kPowerSum ? find_or_add_power(plan, plan.parameter[i]) : 0;
+    PlannedTerm& term = plan.term[plan.terms++];
+    const double* numbers = values + 3 * t;
+    term = {int(terms[t]), numbers[0], numbers[1], numbers[2], 0, 0};
+    if (kNeeds[term.id] & kPowerSum) term.power = find_or_add_power(plan, term.parameter);
+    if (kNeeds[term.id] & kElementSum)
+      term.element = find_or_add_element(plan, term.parameter, term.second);
   }
   // Without class weights the weighted sum is the plain one.
   plan.linear = needs & kLinearSum || (needs & kWeightedSum && !has_class_weight);
   plan.square = needs & kSquareSum;
   plan.weighted = needs & kWeightedSum && has_class_weight;
+  plan.entropy = needs & kEntropySum;
+  plan.top = needs & kTop || statistics;
+  plan.vector = needs & kVectorSum;
+  plan.vector_power = needs & kVectorPowerSum;
+  plan.by_sample = needs & kBySample;
+  plan.statistics = statistics;
+  plan.apart = needs & (kEntropySum | kTop | kElementSum);
+  plan.further = plan.apart || plan.vector || plan.vector_power;
+  plan.column = make_columns(plan, needs, has_class_weight);
   return plan;
 }
 

@@ -8,8 +8,9 @@
 
 namespace noisykernels {
 
-// `values` holds a weight and a parameter for each of `terms`.
-Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool has_class_weight);
+// `values` holds a weight and two parameters for each of `terms`.
+Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool has_class_weight,
+               bool statistics);
 
 // Names of the terms, in the order of their ids.
 std::vector<const char*> term_names();

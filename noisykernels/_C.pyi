@@ -9,6 +9,7 @@ def fused_loss(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     terms: Terms,
     ignore_index: int,
     reduction: int,

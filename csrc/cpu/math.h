@@ -90,7 +90,8 @@ INLINE Doubles exp(Doubles x) {
   const Doubles n = rounded - kRoundDouble;
   const Doubles r = (x - n * kLn2High) - n * kLn2Low;
   const Doubles value = (1.0 + (r + r * r * exp_tail(r))) * power_of_two(rounded);
-  return x < -708.0 ? Doubles{} : value;
+  const Doubles capped = x > 709.0 ? Doubles{} + __builtin_inf() : value;
+  return x < -708.0 ? Doubles{} : capped;
 }
 
 // exp(x) - 1 for x <= 0
@@ -103,24 +104,52 @@ INLINE Doubles expm1(Doubles x) {
   return x < -708.0 ? Doubles{} - 1.0 : value;
 }
 
+// x = 2^n f with f in [sqrt(1/2), sqrt(2)); log f = 2 atanh(s), s = (f - 1) / (f + 1).
+struct DoubleLog {
+  Doubles n;
+  Doubles log_f;
+  explicit INLINE DoubleLog(Doubles x) {
+    // Taking off sqrt(1/2)'s bits first puts the cut there.
+    const DoubleMask bits = bit_cast<DoubleMask>(x);
+    const DoubleMask exponent = (bits - 0x3fe6a09e667f3bcd) >> 52;
+    const Doubles f = bit_cast<Doubles>(bits - (exponent << 52));
+    n = bit_cast<Doubles>(bit_cast<DoubleMask>(Doubles{} + kRoundDouble) + exponent) - kRoundDouble;
+    const Doubles s = (f - 1.0) / (f + 1.0);
+    const Doubles s2 = s * s;
+    Doubles series = Doubles{} + 1. / 21;
+    for (int odd = 19; odd >= 3; odd -= 2) series = series * s2 + 1. / odd;
+    log_f = 2.0 * (s + s * s2 * series);
+  }
+};
+
 // log(1 + u) for u >= 0
 INLINE Doubles log1p(Doubles u) {
   const Doubles w = 1.0 + u;
-  // w = 2^n f with f in [sqrt(1/2), sqrt(2)): taking off sqrt(1/2)'s bits first puts the cut there.
-  const DoubleMask bits = bit_cast<DoubleMask>(w);
-  const DoubleMask n = (bits - 0x3fe6a09e667f3bcd) >> 52;
-  const Doubles f = bit_cast<Doubles>(bits - (n << 52));
-  const Doubles exponent =
-      bit_cast<Doubles>(bit_cast<DoubleMask>(Doubles{} + kRoundDouble) + n) - kRoundDouble;
-  // log f = 2 atanh(s)
-  const Doubles s = (f - 1.0) / (f + 1.0);
-  const Doubles s2 = s * s;
-  Doubles series = Doubles{} + 1. / 21;
-  for (int odd = 19; odd >= 3; odd -= 2) series = series * s2 + 1. / odd;
-  const Doubles log_f = 2.0 * (s + s * s2 * series);
+  const DoubleLog log(w);
   // What rounding 1 + u lost comes back to first order; u - u brings in NaN and inf.
   const Doubles lost = (u - (w - 1.0)) / w;
-  return exponent * kLn2High + (log_f + (exponent * kLn2Low + lost)) + (u - u);
+  const Doubles value = log.n * kLn2High + (log.log_f + (log.n * kLn2Low + lost));
+  return u == __builtin_inf() ? u : value + (u - u);
+}
+
+// log(x) for x >= 0; numbers below the normal ones count as zero
+INLINE Doubles log(Doubles x) {
+  const DoubleLog log(x);
+  const Doubles value = log.n * kLn2High + (log.log_f + log.n * kLn2Low) + (x - x);
+  return x < 0x1p-1022 ? Doubles{} - __builtin_inf() : value;
+}
+
+// log(x) for 0 <= x <= 1, of an element
+INLINE Floats log(Floats x) {
+  const FloatMask bits = bit_cast<FloatMask>(x);
+  const FloatMask exponent = (bits - 0x3f3504f3) >> 23;
+  const Floats f = bit_cast<Floats>(bits - (exponent << 23));
+  const Floats n = __builtin_convertvector(exponent, Floats);
+  const Floats s = (f - 1.0f) / (f + 1.0f);
+  const Floats s2 = s * s;
+  const Floats series = 1.f / 3 + s2 * (1.f / 5 + s2 * (1.f / 7 + s2 * (1.f / 9)));
+  const Floats value = n * 0x1.62e430p-1f + 2.0f * (s + s * s2 * series);
+  return x < 0x1p-126f ? Floats{} - __builtin_inff() : value + (x - x);
 }
 
 }  // namespace

@@ -89,7 +89,8 @@ Tensor checked_labels(const Tensor& target, int64_t classes, int64_t ignore_inde
 
 // Whatever passes here is safe to compute with. `noisykernels/validation.py` has words for the
 // rest.
-void check_shapes(const Tensor& logits, const Tensor& target, const std::optional<Tensor>& weight) {
+void check_shapes(const Tensor& logits, const Tensor& target, const std::optional<Tensor>& weight,
+                  const std::optional<Tensor>& vectors) {
   scalar_type(logits);
   TORCH_CHECK_VALUE(logits.dim() > 0, "input has no dimension");
   const int64_t classes = logits.size(class_axis(logits));
@@ -109,7 +110,9 @@ void check_shapes(const Tensor& logits, const Tensor& target, const std::optiona
     TORCH_CHECK_TYPE(weight->is_floating_point(), "weight has dtype ", weight->scalar_type(),
                      ", expected a floating point type");
   }
-  for (const Tensor& other : {target, weight.value_or(target)}) {
+  TORCH_CHECK_VALUE(!vectors || (vectors->dim() == 2 && vectors->size(1) == classes),
+                    "vectors must have one number for each of ", classes, " classes");
+  for (const Tensor& other : {target, weight.value_or(target), vectors.value_or(target)}) {
     TORCH_CHECK(other.device() == logits.device() && other.layout() == at::kStrided, "tensors on ",
                 other.device(), " and ", logits.device(), ", or not dense");
   }
@@ -120,20 +123,23 @@ struct Inputs {
   Tensor logits;
   Tensor labels;
   Tensor class_weight;
+  Tensor vectors;
 
   Inputs(const Tensor& logits_, const Tensor& target, const std::optional<Tensor>& weight,
-         int64_t ignore_index) {
-    check_shapes(logits_, target, weight);
+         const std::optional<Tensor>& vectors_, int64_t ignore_index) {
+    check_shapes(logits_, target, weight, vectors_);
     logits = collapse(logits_) ? logits_ : logits_.contiguous();
     labels = checked_labels(target, logits.size(class_axis(logits)), ignore_index);
     if (weight) class_weight = weight->to(arithmetic_type(logits)).contiguous();
+    if (vectors_) vectors = vectors_->to(arithmetic_type(logits)).contiguous();
   }
 
-  void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values,
-            int64_t ignore_index) const {
-    TORCH_CHECK_VALUE(values.size() == 2 * terms.size(),
-                      "values must hold a weight and a parameter for each term");
-    a.plan = make_plan(terms.data(), values.data(), int64_t(terms.size()), class_weight.defined());
+  void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
+            bool statistics) const {
+    TORCH_CHECK_VALUE(values.size() == 3 * terms.size(),
+                      "values must hold a weight and two parameters for each term");
+    a.plan = make_plan(terms.data(), values.data(), int64_t(terms.size()), class_weight.defined(),
+                       statistics);
     a.dtype = scalar_type(logits);
     a.rows = labels.numel();
     a.classes = logits.size(class_axis(logits));
@@ -142,6 +148,14 @@ struct Inputs {
     a.target = labels.const_data_ptr<int64_t>();
     a.ignore_index = ignore_index;
     a.class_weight = class_weight.defined() ? class_weight.const_data_ptr() : nullptr;
+    a.vectors = nullptr;
+    if (a.plan.vector || a.plan.vector_power) {
+      const int64_t count = a.plan.by_sample ? a.rows : a.classes;
+      TORCH_CHECK_VALUE(vectors.defined() && vectors.size(0) == count,
+                        "vectors must have one row for each of ", count,
+                        a.plan.by_sample ? " samples" : " classes");
+      a.vectors = vectors.const_data_ptr();
+    }
   }
 };
 
@@ -176,16 +190,18 @@ void for_rows(const Arguments& a, F f) {
 
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
                                            const std::optional<Tensor>& weight,
+                                           const std::optional<Tensor>& vectors,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
-                                           int64_t ignore_index, int64_t reduction,
+                                           int64_t ignore_index, int64_t reduction, bool statistics,
                                            int64_t backend) {
   if (Backend(backend) == Backend::kTriton) {  // its interpreter takes CPU tensors
     static const auto op = find_op<Forward>("triton_forward");
-    return op.call(logits, target, weight, terms, values, ignore_index, reduction, backend);
+    return op.call(logits, target, weight, vectors, terms, values, ignore_index, reduction,
+                   statistics, backend);
   }
-  const Inputs inputs(logits, target, weight, ignore_index);
+  const Inputs inputs(logits, target, weight, vectors, ignore_index);
   ForwardArguments a;
-  inputs.fill(a, terms, values, ignore_index);
+  inputs.fill(a, terms, values, ignore_index, statistics);
   a.reduction = checked_reduction(reduction);
 
   const auto options = logits.options().dtype(arithmetic_type(logits));
@@ -195,7 +211,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     loss = at::cpu::empty(target.sizes(), options);
     a.loss = loss.mutable_data_ptr();
   }
-  Tensor rows = at::cpu::empty({kRowCoefficients, a.rows}, options);
+  Tensor rows = at::cpu::empty({a.plan.column.count, a.rows}, options);
   std::vector<double> per_row(reduced ? 2 * a.rows : 0);
   a.row_coefficients = rows.mutable_data_ptr();
   a.value = per_row.data();
@@ -214,20 +230,21 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
 }
 
 Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
-                const std::optional<Tensor>& weight, const Tensor& rows, const Tensor& divisor,
-                at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
-                int64_t reduction, int64_t backend) {
+                const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
+                const Tensor& rows, const Tensor& divisor, at::IntArrayRef terms,
+                at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
+                bool statistics, int64_t backend) {
   if (Backend(backend) == Backend::kTriton) {
     static const auto op = find_op<Backward>("triton_backward");
-    return op.call(upstream, logits, target, weight, rows, divisor, terms, values, ignore_index,
-                   reduction, backend);
+    return op.call(upstream, logits, target, weight, vectors, rows, divisor, terms, values,
+                   ignore_index, reduction, statistics, backend);
   }
-  const Inputs inputs(logits, target, weight, ignore_index);
+  const Inputs inputs(logits, target, weight, vectors, ignore_index);
   BackwardArguments a;
-  inputs.fill(a, terms, values, ignore_index);
+  inputs.fill(a, terms, values, ignore_index, statistics);
   const bool reduced = checked_reduction(reduction) != Reduction::kNone;
   TORCH_CHECK_VALUE(rows.is_contiguous() && rows.scalar_type() == arithmetic_type(logits) &&
-                        rows.numel() == kRowCoefficients * a.rows,
+                        rows.numel() == a.plan.column.count * a.rows,
                     "rows must be what the forward has returned");
   TORCH_CHECK_VALUE(divisor.numel() == 1 && divisor.scalar_type() == arithmetic_type(logits),
                     "divisor must be what the forward has returned");

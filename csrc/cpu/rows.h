@@ -2,7 +2,7 @@
 // here.
 #pragma once
 
-#include "math.h"
+#include "further.h"
 
 namespace noisykernels {
 namespace {
@@ -48,10 +48,17 @@ INLINE void for_each_vector(const Storage* x, int64_t begin, int64_t end, Visit 
   }
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift))
-template <int powers, class Storage, class Scalar>
+// The part of a vector over the classes that belongs to a vector of logits at class k.
+template <class Scalar>
+INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
+  constexpr int lanes = kLanes<Scalar>;
+  return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
+}
+
+// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need.
+template <int powers, bool further, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, double* sums) {
+                       const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
@@ -62,32 +69,43 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
     Vector partial[powers] = {};
+    FurtherPart<Vector> part;
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
+      const Vector d = v - shift;
       for (int i = 0; i < powers; ++i) {
-        partial[i] += keep(others, Power(plan.exponent[i])(v - shift));
+        const Vector e = keep(others, Power(plan.exponent[i])(d));
+        partial[i] += e;
+        if (further && i == 0) {
+          part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
+        }
       }
     });
     for (int i = 0; i < powers; ++i) sums[i] += reduce_sum(partial[i]);
+    if (further) part.move_to(more);
   }
+  if (further && plan.apart) sums[0] = more.tail + more.ties;
 }
 
 struct PolynomialSums {
   double linear = 0;    // sum of x_k - shift
   double square = 0;    // sum of x_k^2
   double weighted = 0;  // sum of w_k (x_k - shift)
+  double vector = 0;    // sum of v_k (x_k - shift)
+  double vector_sum = 0;
 };
 
 template <class Storage, class Scalar>
 INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar shift,
-                                      const Plan& plan, const Scalar* class_weight) {
+                                      const Plan& plan, const Scalar* class_weight,
+                                      const Scalar* class_vector) {
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
   PolynomialSums sums;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector linear = {}, square = {}, weighted = {};
+    Vector linear = {}, square = {}, weighted = {}, vector = {}, vector_sum = {};
     if (plan.linear) {
       for_each_vector(x, begin, end,
                       [&](Vector v, int64_t, Mask inside) { linear += keep(inside, v - shift); });
@@ -96,14 +114,57 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
       for_each_vector(x, begin, end, [&](Vector v, int64_t, Mask) { square += v * v; });
     }
     if (plan.weighted) {
-      for_each_vector(class_weight, begin, end, [&](Vector w, int64_t k, Mask inside) {
-        const Vector v = k + kLanes<Storage> <= end ? load(x + k) : load(x + k, int(end - k));
-        weighted += keep(inside, w * (v - shift));
+      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
+        weighted += keep(inside, load_part(class_weight, k, end) * (v - shift));
+      });
+    }
+    if (plan.vector) {
+      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask) {
+        const Vector c = load_part(class_vector, k, end);
+        vector += keep(c != Vector{}, c * (v - shift));  // not 0 times -inf
+        vector_sum += c;
       });
     }
     sums.linear += reduce_sum(linear);
     sums.square += reduce_sum(square);
     sums.weighted += reduce_sum(weighted);
+    sums.vector += reduce_sum(vector);
+    sums.vector_sum += reduce_sum(vector_sum);
+  }
+  return sums;
+}
+
+struct ElementSums {
+  double gap[kMaxElements] = {};     // of offset + f_k log p_k
+  double factor[kMaxElements] = {};  // of f_k
+};
+
+// Sums over the classes that are not the label, where log p_k is above the floor: a second visit,
+// once the softmax is known.
+template <class Storage, class Scalar>
+INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label, Scalar shift,
+                                const RowSoftmax<Scalar>& softmax, const Plan& plan) {
+  using A = Arithmetic<Storage>;
+  using Vector = typename A::Vector;
+  using Mask = typename A::Mask;
+  const Mask lane = iota<Mask>();
+  ElementSums sums;
+  for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
+    const int64_t rest = classes - begin;
+    const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
+    for (int i = 0; i < plan.elements; ++i) {
+      Vector gap = {}, factor = {};
+      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
+        const Element& element = plan.element[i];
+        const Vector d = v - shift, log_p = d - softmax.log_sum;
+        const Vector f = element_factor(element, plan.exponent[0], d, log_p, softmax);
+        const Mask counts = inside & (lane != typename A::Integer(label - k)) & (f != Vector{});
+        gap += keep(counts, Scalar(element.offset) + f * log_p);
+        factor += keep(counts, f);
+      });
+      sums.gap[i] += reduce_sum(gap);
+      sums.factor[i] += reduce_sum(factor);
+    }
   }
   return sums;
 }
@@ -111,39 +172,58 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
 // The coefficients of a row's gradient, the upstream gradient multiplied in.
 template <class Scalar>
 struct RowGradient {
+  Scalar label;
   Scalar shift;
   Scalar power[kMaxPowers];
+  Scalar entropy;
+  Scalar vector_power;
   Scalar linear;
   Scalar constant;
   Scalar class_weight;
-  Scalar label;
+  Scalar vector;
+  Scalar top;
+  int64_t top_class;
+  RowSoftmax<Scalar> softmax;
+  Scalar element[kMaxElements];
 };
 
-// dx_k = sum_i power_i exp(q_i (x_k - shift)) + constant, and where the plan has them + linear x_k
-// + class_weight w_k
-template <int powers, class Storage, class Scalar>
+// dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
+// label's.
+template <int powers, bool further, class Storage, class Scalar>
 INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
                            const RowGradient<Scalar>& row, const Plan& plan,
-                           const Scalar* class_weight) {
-  using Vector = typename Arithmetic<Storage>::Vector;
+                           const Scalar* class_weight, const Scalar* class_vector) {
+  using A = Arithmetic<Storage>;
+  using Vector = typename A::Vector;
+  using Mask = typename A::Mask;
   using Power = typename ExponentOf<Scalar>::Type;
   constexpr int lanes = kLanes<Storage>;
-  const auto gradient = [&](Vector v, Vector w) {
+  const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
     if (plan.square) sum += row.linear * v;
-    if (plan.weighted) sum += row.class_weight * w;
-    for (int i = 0; i < powers; ++i) sum += row.power[i] * Power(plan.exponent[i])(v - row.shift);
+    if (plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
+    const Vector d = v - row.shift;
+    for (int i = 0; i < powers; ++i) {
+      const Vector e = Power(plan.exponent[i])(d);
+      sum += row.power[i] * e;
+      if (further && i == 0) {
+        if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);
+        if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, classes) * e;
+        if (plan.vector) sum += row.vector * load_part(class_vector, k, classes);
+        if (plan.column.top >= 0)
+          sum += keep(iota<Mask>() == typename A::Integer(row.top_class - k), Vector{} + row.top);
+        for (int j = 0; j < plan.elements; ++j)
+          sum += row.element[j] * element_factor(plan.element[j], plan.exponent[0], d,
+                                                 d - row.softmax.log_sum, row.softmax);
+      }
+    }
     return sum;
   };
   int64_t k = 0;
-  for (; k + lanes <= classes; k += lanes) {
-    store(dx + k, gradient(load(x + k), plan.weighted ? load(class_weight + k) : Vector{}));
-  }
+  for (; k + lanes <= classes; k += lanes) store(dx + k, gradient(load(x + k), k));
   if (k < classes) {
     const int rest = int(classes - k);
-    store(dx + k,
-          gradient(load(x + k, rest), plan.weighted ? load(class_weight + k, rest) : Vector{}),
-          rest);
+    store(dx + k, gradient(load(x + k, rest), k), rest);
   }
 }
 

@@ -6,7 +6,7 @@
 #include "kernels.h"
 #include "rows.h"
 // After math.h, whose functions on vectors the terms call.
-#include "../terms.h"
+#include "../terms/table.h"
 
 namespace noisykernels {
 namespace {
@@ -67,12 +67,35 @@ struct Block {
   alignas(64) double value[kBlockRows];
 };
 
+// The same of what few losses need.
+struct FurtherBlock {
+  alignas(64) double excess[kBlockRows] = {};  // l - 1
+  alignas(64) double entropy[kBlockRows] = {};
+  alignas(64) double top_is_label[kBlockRows] = {};
+  alignas(64) double vector_label[kBlockRows] = {};
+  alignas(64) double vector_power[kBlockRows] = {};
+  alignas(64) double vector_rest[kBlockRows] = {};
+  alignas(64) double vector[kBlockRows] = {};
+  alignas(64) double vector_sum[kBlockRows] = {};
+  alignas(64) double element_gap[kMaxElements][kBlockRows] = {};
+  alignas(64) double element_factor[kMaxElements][kBlockRows] = {};
+  alignas(64) double log_sum[kBlockRows] = {};
+  alignas(64) double top_miss[kBlockRows] = {};
+  int64_t top_class[kBlockRows] = {};
+};
+
 // An ignored row, or one beyond the last: zeros, not its own numbers, so that its loss and gradient
 // are zero whatever it holds.
 INLINE void skip_row(Block& block, int r) {
   block.shift[r] = block.logit[r] = block.linear[r] = block.square[r] = block.weighted[r] = 0;
   block.label_weight[r] = block.label_value[r] = 0;
   for (int i = 0; i < kMaxPowers; ++i) block.others[i][r] = 0;
+}
+
+template <class Scalar>
+INLINE const Scalar* class_vector(const Arguments& a, int64_t row, int64_t label) {
+  if (!a.vectors) return nullptr;
+  return static_cast<const Scalar*>(a.vectors) + (a.plan.by_sample ? row : label) * a.classes;
 }
 
 template <class Storage>
@@ -83,16 +106,20 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t label, Block
   const Scalar x_y = load_scalar(x + label);
   // Without an exp the label itself is the point to subtract from: no maximum needs to be found.
   const Scalar shift = plan.powers ? row_maximum(x, a.classes) : x_y;
-  with_powers(plan.powers, [&](auto powers) {
-    constexpr int count = decltype(powers)::value;
-    if constexpr (count > 0) {
-      double sums[count];
-      sum_powers<count>(x, a.classes, label, shift, plan, sums);
-      for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
-    }
-  });
+  if (!plan.further) {
+    with_powers(plan.powers, [&](auto powers) {
+      constexpr int count = decltype(powers)::value;
+      if constexpr (count > 0) {
+        double sums[count];
+        FurtherSums none;
+        sum_powers<count, false>(x, a.classes, label, shift, plan, class_weight, sums, none);
+        for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
+      }
+    });
+  }
   if (plan.linear || plan.square || plan.weighted) {
-    const PolynomialSums sums = sum_polynomials(x, a.classes, shift, plan, class_weight);
+    const PolynomialSums sums =
+        sum_polynomials<Storage, Scalar>(x, a.classes, shift, plan, class_weight, nullptr);
     block.linear[r] = sums.linear;
     block.square[r] = sums.square;
     block.weighted[r] = plan.weighted ? sums.weighted : sums.linear;
@@ -103,11 +130,82 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t label, Block
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
 }
 
+// After visit_row, what few losses need.
+template <class Storage>
+INLINE void visit_further(const Arguments& a, const Storage* x, int64_t row, int64_t label,
+                          Block& block, FurtherBlock& further, int r) {
+  using Scalar = typename Arithmetic<Storage>::Scalar;
+  const Plan& plan = a.plan;
+  const Scalar* vector = class_vector<Scalar>(a, row, label);
+  const Scalar shift = Scalar(block.shift[r]);
+  FurtherSums more;
+  if (plan.further) {
+    with_powers(plan.powers, [&](auto powers) {
+      constexpr int count = decltype(powers)::value;
+      if constexpr (count > 0) {
+        double sums[count];
+        sum_powers<count, true>(x, a.classes, label, shift, plan, vector, sums, more);
+        for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
+      }
+    });
+  }
+  further.entropy[r] = more.entropy;
+  further.vector_power[r] = more.vector_power;
+  further.vector_rest[r] = more.vector_rest;
+  if (vector) further.vector_label[r] = vector[label];
+  if (plan.vector) {
+    Plan only;
+    only.vector = true;
+    const PolynomialSums sums =
+        sum_polynomials<Storage, Scalar>(x, a.classes, shift, only, nullptr, vector);
+    further.vector[r] = sums.vector;
+    further.vector_sum[r] = sums.vector_sum;
+  }
+  if (plan.top) {
+    further.top_class[r] = find_top(x, a.classes, shift);
+    further.top_is_label[r] = further.top_class[r] == label;
+  }
+  // One of the classes with the largest logit brings the one: the label, or another.
+  const double e_y = __builtin_exp(block.logit[r]);
+  const bool tied = block.logit[r] == 0;
+  further.excess[r] = plan.apart ? more.tail + (more.ties + tied - 1) + (tied ? 0 : e_y)
+                                 : block.others[0][r] + e_y - 1;
+  const double log_sum = __builtin_log1p(further.excess[r]);
+  further.log_sum[r] = log_sum;
+  further.top_miss[r] = further.excess[r] / (1 + further.excess[r]);
+  if (plan.elements) {
+    const RowSoftmax<Scalar> softmax{Scalar(log_sum), Scalar(further.top_miss[r])};
+    const ElementSums sums = sum_elements(x, a.classes, label, shift, softmax, plan);
+    for (int i = 0; i < plan.elements; ++i) {
+      further.element_gap[i][r] = sums.gap[i];
+      further.element_factor[i][r] = sums.factor[i];
+    }
+  }
+}
+
+INLINE void skip_further(FurtherBlock& block, int r) {
+  block.excess[r] = block.entropy[r] = block.top_is_label[r] = block.vector_label[r] = 0;
+  block.vector_power[r] = block.vector_rest[r] = block.vector[r] = block.vector_sum[r] = 0;
+  block.log_sum[r] = block.top_miss[r] = 0;
+  block.top_class[r] = -1;
+  for (int i = 0; i < kMaxElements; ++i) block.element_gap[i][r] = block.element_factor[i][r] = 0;
+}
+
+template <class Scalar>
+INLINE void store_class(Scalar* column, int64_t top_class) {
+  // As an integer in the bits of a float: beyond 2^24 a float has not every class.
+  const typename Arithmetic<Scalar>::Integer bits = top_class;
+  memcpy(column, &bits, sizeof bits);
+}
+
 // Values into the block, coefficients of its first `rows` rows to their columns, a.rows apart.
 template <class Scalar>
-INLINE void evaluate_block(const Arguments& a, double class_weights, Block& block, int rows,
-                           Scalar* coefficients) {
+INLINE void evaluate_block(const Arguments& a, double class_weights, Block& block,
+                           const FurtherBlock& further, int rows, Scalar* coefficients) {
   constexpr int lanes = kLanes<double>;
+  const Plan& plan = a.plan;
+  const Columns& column = plan.column;
+  const bool has_further = plan.further || plan.statistics;
   for (int r = 0; r < rows; r += lanes) {
     Row<Doubles> row;
     row.classes = Doubles{} + double(a.classes);
@@ -119,19 +217,64 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
     row.class_weights = Doubles{} + class_weights;
     row.label_weight = load(block.label_weight + r);
     row.label_value = load(block.label_value + r);
-    if (a.plan.softmax) complete_softmax(row);
-    const Gradient<Doubles> g = evaluate(a.plan, row);
+    if (has_further) {
+      row.entropy = load(further.entropy + r);
+      row.top_is_label = load(further.top_is_label + r);
+      row.vector_label = load(further.vector_label + r);
+      row.vector_power = load(further.vector_power + r);
+      row.vector_rest = load(further.vector_rest + r);
+      row.vector = load(further.vector + r);
+      row.vector_sum = load(further.vector_sum + r);
+      for (int i = 0; i < kMaxElements; ++i) {
+        row.element_gap[i] = load(further.element_gap[i] + r);
+        row.element_factor[i] = load(further.element_factor[i] + r);
+      }
+    }
+    if (plan.softmax) {
+      const Doubles e_y = exp(row.logit);
+      complete_softmax(row, e_y,
+                       has_further ? load(further.excess + r) : row.others[0] + e_y - 1.0);
+    }
+    const Gradient<Doubles> g = evaluate(plan, row);
     store(block.value + r, g.value);
     const int rest = rows - r < lanes ? rows - r : lanes;
-    const auto store_column = [&](int column, Doubles v) {
-      store_as(coefficients + column * a.rows + r, v, rest);
+    const auto store_column = [&](int index, Doubles v) {
+      if (index >= 0) store_as(coefficients + index * a.rows + r, v, rest);
     };
-    store_column(kShift, load(block.shift + r));
-    for (int i = 0; i < kMaxPowers; ++i) store_column(kPower + i, g.power[i]);
-    store_column(kLinear, g.linear);
-    store_column(kConstant, g.constant);
-    store_column(kClassWeight, g.class_weight);
-    store_column(kLabel, g.label);
+    store_column(column.label, g.label);
+    store_column(column.shift, load(block.shift + r));
+    for (int i = 0; i < plan.powers; ++i) store_column(column.power + i, g.power[i]);
+    store_column(column.linear, g.linear);
+    // Without class weights w_k = 1.
+    store_column(column.constant, a.class_weight ? g.constant : g.constant + g.class_weight);
+    store_column(column.class_weight, g.class_weight);
+    if (!has_further) continue;
+    store_column(column.entropy, g.entropy);
+    store_column(column.vector_power, g.vector_power);
+    store_column(column.vector, g.vector);
+    store_column(column.top, g.top);
+    store_column(column.log_sum, load(further.log_sum + r));
+    store_column(column.top_miss, load(further.top_miss + r));
+    for (int i = 0; i < plan.elements; ++i) store_column(column.element + i, g.element[i]);
+    if (plan.statistics) {
+      store_column(column.statistics, row.log_p);
+      store_column(column.statistics + 1, row.p);
+      store_column(column.statistics + 2, load(block.shift + r) + row.log_sum);
+    }
+  }
+}
+
+// What a block leaves as classes, and the statistics of rows that were not read.
+template <class Scalar>
+INLINE void store_classes(const Arguments& a, const FurtherBlock& further, const bool* kept,
+                          int rows, Scalar* coefficients) {
+  const Columns& column = a.plan.column;
+  for (int r = 0; r < rows; ++r) {
+    const auto at = [&](int index) { return coefficients + index * a.rows + r; };
+    if (column.top_class >= 0) store_class(at(column.top_class), further.top_class[r]);
+    if (!a.plan.statistics) continue;
+    store_class(at(column.statistics + 3), further.top_class[r]);
+    for (int i = 0; i < 3 && !kept[r]; ++i) *at(column.statistics + i) = Scalar(__builtin_nan(""));
   }
 }
 
@@ -147,7 +290,9 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       class_weights += static_cast<const Scalar*>(a.class_weight)[k];
   }
   Scalar* coefficients = static_cast<Scalar*>(a.row_coefficients);
+  const bool has_further = a.plan.further || a.plan.statistics;
   Block block;
+  FurtherBlock further;
   for (int64_t first = begin; first < end; first += kBlockRows) {
     const int rows = int(end - first < kBlockRows ? end - first : kBlockRows);
     bool kept[kBlockRows] = {};
@@ -155,14 +300,18 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       const int64_t label = a.target[first + r];
       kept[r] = label != a.ignore_index;
       if (kept[r]) {
-        const Storage* x = logits + row_offset(a.layout, first + r);
-        visit_row(a, gather(x, a.layout.class_stride, a.classes, scratch), label, block, r);
+        const Storage* x = gather(logits + row_offset(a.layout, first + r), a.layout.class_stride,
+                                  a.classes, scratch);
+        visit_row(a, x, label, block, r);
+        if (has_further) visit_further(a, x, first + r, label, block, further, r);
       } else {
         skip_row(block, r);
+        if (has_further) skip_further(further, r);
       }
     }
     for (int r = rows; r < kBlockRows; ++r) skip_row(block, r);
-    evaluate_block(a, class_weights, block, rows, coefficients + first);
+    evaluate_block(a, class_weights, block, further, rows, coefficients + first);
+    if (has_further) store_classes(a, further, kept, rows, coefficients + first);
 
     for (int r = 0; r < rows; ++r) {
       const double value = kept[r] ? block.value[r] : 0;
@@ -175,6 +324,34 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
     }
   }
   __builtin_free(scratch);
+}
+
+template <class Scalar>
+INLINE RowGradient<Scalar> load_gradient(const Arguments& a, const Scalar* coefficients,
+                                         Scalar scale) {
+  const Plan& plan = a.plan;
+  const Columns& column = plan.column;
+  const auto at = [&](int index) { return index < 0 ? Scalar(0) : coefficients[index * a.rows]; };
+  RowGradient<Scalar> row;
+  row.label = scale * at(column.label);
+  row.shift = at(column.shift);
+  for (int i = 0; i < plan.powers; ++i) row.power[i] = scale * at(column.power + i);
+  row.linear = scale * at(column.linear);
+  row.constant = scale * at(column.constant);
+  row.class_weight = scale * at(column.class_weight);
+  if (!plan.further) return row;
+  row.entropy = scale * at(column.entropy);
+  row.vector_power = scale * at(column.vector_power);
+  row.vector = scale * at(column.vector);
+  row.top = scale * at(column.top);
+  row.softmax = {at(column.log_sum), at(column.top_miss)};
+  for (int i = 0; i < plan.elements; ++i) row.element[i] = scale * at(column.element + i);
+  if (column.top_class >= 0) {
+    typename Arithmetic<Scalar>::Integer top_class;
+    memcpy(&top_class, coefficients + column.top_class * a.rows, sizeof top_class);
+    row.top_class = top_class;
+  }
+  return row;
 }
 
 template <class Storage>
@@ -202,18 +379,15 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
       const Storage* x =
           gather(logits + row_offset(a.layout, r), a.layout.class_stride, a.classes, scratch);
       const Scalar scale = a.upstream_stride ? scale_of(r) : shared_scale;
-      RowGradient<Scalar> row;
-      row.shift = coefficients[kShift * a.rows + r];
-      for (int i = 0; i < kMaxPowers; ++i)
-        row.power[i] = scale * coefficients[(kPower + i) * a.rows + r];
-      row.linear = scale * coefficients[kLinear * a.rows + r];
-      row.constant = scale * coefficients[kConstant * a.rows + r];
-      row.class_weight = scale * coefficients[kClassWeight * a.rows + r];
-      row.label = scale * coefficients[kLabel * a.rows + r];
-      // Without class weights w_k = 1.
-      if (!class_weight) row.constant += row.class_weight;
+      const RowGradient<Scalar> row = load_gradient(a, coefficients + r, scale);
+      const Scalar* vector = class_vector<Scalar>(a, r, label);
       with_powers(a.plan.powers, [&](auto powers) {
-        write_gradient<decltype(powers)::value>(x, dx, a.classes, row, a.plan, class_weight);
+        constexpr int count = decltype(powers)::value;
+        if (a.plan.further) {
+          write_gradient<count, true>(x, dx, a.classes, row, a.plan, class_weight, vector);
+        } else {
+          write_gradient<count, false>(x, dx, a.classes, row, a.plan, class_weight, vector);
+        }
       });
       store_scalar(dx + label, row.label);
     }

@@ -1,0 +1,81 @@
+// The O(C) work that few losses need, vector by vector: the entropy, a vector over the classes,
+// functions of each class's probability, the class with the largest logit.
+#pragma once
+
+#include "math.h"
+
+namespace noisykernels {
+namespace {
+
+// Sums over the classes that are not the label; e is exp(d), d = x_k - shift.
+struct FurtherSums {
+  double tail = 0;          // of e where d < 0
+  double ties = 0;          // of 1 where d = 0
+  double entropy = 0;       // of e d
+  double vector_power = 0;  // of v_k e
+  double vector_rest = 0;   // of (1 - v_k) e
+};
+
+// The same, of a part of a row.
+template <class Vector>
+struct FurtherPart {
+  Vector tail = {}, ties = {}, entropy = {}, vector_power = {}, vector_rest = {};
+
+  // `e` is zero where the class does not count.
+  template <class Mask>
+  INLINE void add(Vector d, Vector e, Vector v, Mask counts, const Plan& plan) {
+    if (plan.apart) {
+      const Mask tie = counts & (d == Vector{});
+      tail += keep(~tie, e);
+      ties += keep(tie, Vector{} + 1);
+    }
+    if (plan.entropy) entropy += keep(e != Vector{}, e * d);  // not 0 times -inf
+    if (plan.vector_power) {
+      vector_power += v * e;
+      vector_rest += (1 - v) * e;
+    }
+  }
+
+  INLINE void move_to(FurtherSums& sums) const {
+    sums.tail += reduce_sum(tail);
+    sums.ties += reduce_sum(ties);
+    sums.entropy += reduce_sum(entropy);
+    sums.vector_power += reduce_sum(vector_power);
+    sums.vector_rest += reduce_sum(vector_rest);
+  }
+};
+
+// What an elementwise function needs of the row's softmax.
+template <class Scalar>
+struct RowSoftmax {
+  Scalar log_sum;
+  Scalar top_miss;  // 1 - p of the largest class, exact where p rounds to one
+};
+
+// f_k = (1 - p_k)^gamma where log p_k is above the floor, else zero.
+template <class Scalar, class Vector>
+INLINE Vector element_factor(const Element& element, const Exponent& one, Vector d, Vector log_p,
+                             const RowSoftmax<Scalar>& softmax) {
+  using Power = typename ExponentOf<Scalar>::Type;
+  const auto above = log_p > Vector{} + Scalar(element.floor);
+  if (element.gamma == 0) return keep(above, Vector{} + 1);
+  // A class that is not the largest has at most half of the probability.
+  const Vector miss = d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(one)(log_p);
+  return keep(above, Power(element.power)(log(miss)));
+}
+
+// The first class with the largest logit, or the first that is NaN.
+template <class Storage, class Scalar>
+INLINE int64_t find_top(const Storage* x, int64_t classes, Scalar largest) {
+  for (int64_t k = 0; k < classes; ++k) {
+    if (load_scalar(x + k) == largest) return k;
+  }
+  for (int64_t k = 0; k < classes; ++k) {
+    const Scalar value = load_scalar(x + k);
+    if (value != value) return k;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace noisykernels

@@ -1,0 +1,26 @@
+// Terms of the logits themselves: no softmax, no exponential.
+#pragma once
+
+#include "row.h"
+
+namespace noisykernels {
+namespace {
+
+// mean(z) - z_y
+template <class V>
+NOISYKERNELS_INLINE void muh(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
+  g.value += t.weight * (row.linear / row.classes - row.logit);
+  g.constant += t.weight / row.classes;
+  g.label += t.weight * (1.0 / row.classes - 1.0);
+}
+
+// ||z||^2
+template <class V>
+NOISYKERNELS_INLINE void square(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
+  g.value += t.weight * row.square;
+  g.linear += t.weight * 2.0;
+  g.label += t.weight * 2.0 * row.label_value;
+}
+
+}  // namespace
+}  // namespace noisykernels
