@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from noisykernels.registry import LOSSES
 from noisykernels.sample_weight import weigh
 from noisykernels.statistics import Stats
 from noisykernels.terms import WeightedTerm, passes, resources
+
+LossAndStats: TypeAlias = Any
+"""A tensor, or with `return_stats` a tensor and `Stats`: for static types either will do."""
 
 
 class Part(NamedTuple):
@@ -87,8 +90,14 @@ def evaluate(
     weight: Tensor | None,
     ignore_index: int,
     reduction: str,
-) -> Tensor:
+    sample_weight: Tensor | None = None,
+    return_stats: bool = False,
+) -> LossAndStats:
     """Check the arguments, choose the backend, and compute the loss."""
+    if sample_weight is not None or return_stats:
+        return _with_options(
+            plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
+        )
     if extension is None or torch.compiler.is_dynamo_compiling():
         return _checked(plan, input, target, weight, ignore_index, reduction)
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
@@ -119,14 +128,13 @@ def evaluate(
         raise
 
 
-def evaluate_with(
+def _with_options(
     plan: Plan,
     input: Tensor,
     target: Tensor,
     weight: Tensor | None,
     ignore_index: int,
     reduction: str,
-    *,
     sample_weight: Tensor | None,
     return_stats: bool,
 ) -> Tensor | tuple[Tensor, Stats]:
@@ -136,7 +144,7 @@ def evaluate_with(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, _code = _check(input, target, weight, ignore_index, reduction)
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input, target)
     inner = reduction if sample_weight is None else "none"
