@@ -30,13 +30,13 @@ __all__ = [
     "symmetry_gap",
 ]
 
-Loss = Callable[..., Tensor]
+PerSampleLoss = Callable[..., Tensor]
 
 _FAR = 1e12
-"""Logits where losses of the softmax have reached their limits, and no other loss is below 1e6."""
+"""Logits at which bounded losses are at their limits, and unbounded ones beyond its root."""
 
 
-def symmetrize(loss: Loss) -> Loss:
+def symmetrize(loss: PerSampleLoss) -> PerSampleLoss:
     """The symmetric part of a loss, ``L(z, y) - mean_k L(z, k)``: its sum over all labels is 0.
 
     Cross entropy gives `muh_loss`, GCE gives `sgce_loss`; a symmetric loss only loses a constant.
@@ -81,7 +81,7 @@ def symmetrize(loss: Loss) -> Loss:
     return symmetrized
 
 
-def symmetry_gap(loss: Loss, logits: Tensor) -> float:
+def symmetry_gap(loss: PerSampleLoss, logits: Tensor) -> float:
     """How far a loss is from symmetric: the spread of ``sum_k L(z, k)`` over rows z of logits.
 
     It is 0, up to rounding, at all logits if and only if the loss is symmetric; then uniform label
@@ -112,7 +112,7 @@ def symmetry_gap(loss: Loss, logits: Tensor) -> float:
     return float(sums.max() - sums.min())
 
 
-def noisy_risk(loss: Loss, logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
+def noisy_risk(loss: PerSampleLoss, logits: Tensor, target: Tensor, transition: Tensor) -> Tensor:
     """The risk that noisy labels have in expectation, ``mean_i sum_k T[y_i, k] L(z_i, k)``.
 
     With uniform noise, ``T[y, y] = 1 - eta`` and ``T[y, k] = eta / (C - 1)``, it is
@@ -156,7 +156,7 @@ def noisy_risk(loss: Loss, logits: Tensor, target: Tensor, transition: Tensor) -
     return (transition.to(losses)[target.long()] * losses).sum(1).mean()
 
 
-def bounds(loss: Loss, num_classes: int) -> tuple[float, float]:
+def bounds(loss: PerSampleLoss, num_classes: int) -> tuple[float, float]:
     """Infimum and supremum of ``L(z, y)`` over all logits, where they are limits included.
 
     Found numerically: the largest value where the label, one or two of the other classes, and the
@@ -188,7 +188,7 @@ def bounds(loss: Loss, num_classes: int) -> tuple[float, float]:
     return -_supremum(lambda z: -value(z), classes), _supremum(value, classes)
 
 
-def smoothness(loss: Loss, num_classes: int) -> float:
+def smoothness(loss: PerSampleLoss, num_classes: int) -> float:
     """The constant beta of a beta-smooth loss: the largest spectral norm of its Hessian in z.
 
     Gradients at two rows of logits differ by at most beta times their distance. Cross entropy has
@@ -224,7 +224,7 @@ def smoothness(loss: Loss, num_classes: int) -> float:
     return _supremum(spectral_norm, _classes(num_classes))
 
 
-def gain(loss: Loss, num_classes: int) -> float:
+def gain(loss: PerSampleLoss, num_classes: int) -> float:
     """How fast training starts: the norm of the gradient at equal logits over cross entropy's.
 
     Cross entropy's norm is ``sqrt(1 - 1/C)``. GCE and SGCE have the gain ``C^-q``, alpha-MAE
@@ -254,7 +254,7 @@ def gain(loss: Loss, num_classes: int) -> float:
     return float(gradient.norm()) / math.sqrt(1 - 1 / classes)
 
 
-def asymmetry_ratio(loss: Loss) -> float:
+def asymmetry_ratio(loss: PerSampleLoss) -> float:
     """The asymmetry ratio of a loss ``l(p_y)`` that falls in p_y.
 
     It is the infimum over ``u, v >= 0, u + v <= 1`` of
@@ -304,13 +304,13 @@ def asymmetry_ratio(loss: Loss) -> float:
     return min(float(torch.cat(fall).min()), float((slope / slope[0]).min()))
 
 
-def _every_label(loss: Loss, logits: Tensor) -> Tensor:
+def _every_label(loss: PerSampleLoss, logits: Tensor) -> Tensor:
     """The losses of rows for each label, in the place of the logits: (N, C, ...)."""
     labels = torch.zeros_like(logits[:, 0], dtype=torch.int64)
     return torch.stack([_per_sample(loss, logits, labels + k) for k in range(logits.shape[1])], 1)
 
 
-def _of_label_zero(loss: Loss) -> Callable[[Tensor], Tensor]:
+def _of_label_zero(loss: PerSampleLoss) -> Callable[[Tensor], Tensor]:
     """The loss of rows (N, C) or (C,) that all have the label 0, by the reference."""
 
     def value(logits: Tensor) -> Tensor:
@@ -320,7 +320,7 @@ def _of_label_zero(loss: Loss) -> Callable[[Tensor], Tensor]:
     return value
 
 
-def _per_sample(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
+def _per_sample(loss: PerSampleLoss, logits: Tensor, target: Tensor) -> Tensor:
     """One number per sample."""
     options = {} if isinstance(loss, nn.Module) else {"reduction": "none"}
     losses = loss(logits, target, **options)
