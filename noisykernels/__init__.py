@@ -6,7 +6,7 @@ Their modules are here; they add and scale into one fused loss.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from noisykernels import autograd, backends, functional, noise, reference
+from noisykernels import autograd, backends, functional, noise, reference, theory
 from noisykernels.expression import loss
 from noisykernels.modules import (
     AlphaMAELoss,
@@ -44,4 +44,5 @@ __all__ = [
     "losses",
     "noise",
     "reference",
+    "theory",
 ]

@@ -6,15 +6,19 @@ import inspect
 import sys
 from pathlib import Path
 
-from noisykernels import functional
+from noisykernels import functional, theory
 from noisykernels.registry import LOSSES, Loss
 
 BEGIN, END = "<!-- losses:begin -->", "<!-- losses:end -->"
 
+CLASSES = (10, 100)
+"""Numbers of classes for which the table shows the gain."""
+
 
 def loss_table() -> str:
     """One row for each registered loss, with the defaults of its function."""
-    header = ("name", "loss", "formula", "parameters", "symmetric", "bounded", "source")
+    gain = f"gain at C = {' and '.join(map(str, CLASSES))}"
+    header = ("name", "loss", "formula", "parameters", "symmetric", "bounded", gain, "source")
     rows = [header, ("---",) * len(header), *map(_row, LOSSES.values())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -29,7 +33,8 @@ def with_table(page: str) -> str:
 
 
 def _row(loss: Loss) -> tuple[str, ...]:
-    defaults = inspect.signature(getattr(functional, f"{loss.name}_loss")).parameters
+    function = getattr(functional, f"{loss.name}_loss")
+    defaults = inspect.signature(function).parameters
     parameters = "<br>".join(
         f"`{allowed.describe(name)}`, default {defaults[name].default}"
         for name, allowed in loss.parameters.items()
@@ -41,6 +46,7 @@ def _row(loss: Loss) -> tuple[str, ...]:
         parameters,
         loss.symmetric,
         loss.bounded,
+        ", ".join(f"{theory.gain(function, classes):.2g}" for classes in CLASSES),
         loss.source,
     )
 
