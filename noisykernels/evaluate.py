@@ -13,7 +13,7 @@ from noisykernels import backends, reference, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
 from noisykernels.ops import REDUCTIONS, pack
-from noisykernels.registry import LOSSES
+from noisykernels.registry import LOSSES, Parameter
 from noisykernels.sample_weight import weigh
 from noisykernels.statistics import Stats
 from noisykernels.terms import WeightedTerm, passes, resources
@@ -27,7 +27,7 @@ class Part(NamedTuple):
 
     scale: float
     name: str
-    parameters: Mapping[str, float | str]
+    parameters: Mapping[str, Parameter]
 
 
 class Pass(NamedTuple):
@@ -71,12 +71,13 @@ def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
     return Pass(vectors, ids, values, native)
 
 
-def single(name: str, **parameters: float | str) -> Plan:
+def single(name: str, **parameters: Parameter) -> Plan:
     """The plan of one loss, its parameters checked."""
     for value in parameters.values():
-        if type(value) is not float and type(value) is not str:
-            # The cache would take True for 1.0, and a tensor for whatever it held at first.
+        if type(value) not in _CACHED:
             parameters = LOSSES[name].check(parameters)
+            if any(isinstance(checked, Tensor) for checked in parameters.values()):
+                return plan((Part(1.0, name, parameters),))
             break
     if torch.compiler.is_dynamo_compiling():  # it warns of caches
         return _single(name, **parameters)
@@ -124,7 +125,7 @@ def evaluate(
             )
         return loss
     except Exception:
-        _check(input, target, weight, ignore_index, reduction)
+        _check(plan, input, target, weight, ignore_index, reduction)
         raise
 
 
@@ -144,7 +145,7 @@ def _with_options(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    ignore_index, _code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input, target)
     inner = reduction if sample_weight is None else "none"
@@ -163,10 +164,19 @@ def _with_options(
 
 
 def _check(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> tuple[int, int]:
     """Raise what is wrong with the arguments of a call."""
     validation.check_tensors(input, target, weight)
+    for part in plan.parts:
+        for name, value in part.parameters.items():
+            if isinstance(value, Tensor):
+                validation.check_matrix(name, value, input)
     return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
 
 
@@ -182,7 +192,7 @@ def _checked(
         validation.check_probabilities(input, target, weight)
         validation.reduction_code(reduction)
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
     if backend == backends.REFERENCE:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
@@ -228,11 +238,15 @@ def _fused(
     return sum((more for more, _ in results[1:]), loss), rows
 
 
-def _single(name: str, **parameters: float | str) -> Plan:
+def _single(name: str, **parameters: Parameter) -> Plan:
     return plan((Part(1.0, name, LOSSES[name].check(parameters)),))
 
 
-_cached_single = lru_cache(maxsize=256)(_single)  # bounded: an annealed q is new at every step
+# Bounded: an annealed q is new at every step. Typed: it would take True for 1.0.
+_cached_single = lru_cache(maxsize=256, typed=True)(_single)
+
+_CACHED = frozenset({float, int, bool, str})
+"""Types of parameters that stay what they are; a tensor may hold other numbers the next time."""
 
 
 def _reference(
