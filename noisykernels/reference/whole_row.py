@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.reference._loss import loss
-from noisykernels.reference._rows import Rows, leader, log_softmax, one_minus_exp, power, unhinged
+from noisykernels.reference._rows import Rows, leader, log_softmax, one_minus_exp, times, unhinged
 from noisykernels.reference.cross_entropy import ce
 
 
@@ -39,9 +39,9 @@ def sgce(rows: Rows, q: float = 0.7) -> Tensor:
     theirs, an additive constant or a positive factor may differ.
     """
     # The label's own share of the mean is taken out of it: left in, it cancels in the gradient.
-    others = rows.sum_of_others(power(rows.log_p, q))
+    others = rows.sum_of_others(times(q, rows.log_p).exp())
     share = 1 / rows.classes
-    return (share * others - (1 - share) * power(rows.log_p_y, q)) / q
+    return (share * others - (1 - share) * times(q, rows.log_p_y).exp()) / q
 
 
 def alpha_mae(rows: Rows, alpha: float = 0.5, *, form: str = "temperature") -> Tensor:
@@ -52,7 +52,7 @@ def alpha_mae(rows: Rows, alpha: float = 0.5, *, form: str = "temperature") -> T
     Lemire Paquin et al. 2026, arXiv:2605.20347, of which only the abstract was at hand: both fit.
     """
     if form == "temperature":
-        return one_minus_exp(rows.at_label(log_softmax(alpha * rows.z))) / alpha
+        return one_minus_exp(rows.at_label(log_softmax(times(alpha, rows.z)))) / alpha
     if form == "convex":
         return alpha * rows.miss + (1 - alpha) * unhinged(rows)
     raise ValueError(f"form must be 'temperature' or 'convex', got {form!r}")
@@ -107,7 +107,7 @@ def pnorm(rows: Rows, s: float = 0.5) -> Tensor:
     For ``s < 1`` it is least, 1, where one class has all the probability. Source: Zhou et al. 2021,
     "Learning with noisy labels via sparse regularization", arXiv:2108.00192.
     """
-    return power(rows.log_p, s).sum(1, keepdim=True)
+    return times(s, rows.log_p).exp().sum(1, keepdim=True)
 
 
 muh_loss = loss(muh)
