@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, grad_and_value, jacrev, vmap
 
-from noisykernels import backends, reference, validation
+from noisykernels import backends, validation
+from noisykernels.reference._loss import evaluate
+from noisykernels.reference._rows import Rows
 
 __all__ = [
     "asymmetry_ratio",
@@ -59,9 +61,9 @@ def symmetrize(loss: PerSampleLoss) -> PerSampleLoss:
         Lemire Paquin et al. 2026, arXiv:2605.20347.
     """
 
-    def formula(z: Tensor, y: Tensor) -> Tensor:
-        losses = _every_label(loss, z)
-        return losses.gather(1, y) - losses.mean(1, keepdim=True)
+    def formula(rows: Rows) -> Tensor:
+        losses = _every_label(loss, rows.z)
+        return rows.label_weight * (rows.at_label(losses) - losses.mean(1, keepdim=True))
 
     def symmetrized(
         input: Tensor,
@@ -76,7 +78,7 @@ def symmetrize(loss: PerSampleLoss) -> PerSampleLoss:
         ignore_index = validation.integer("ignore_index", ignore_index)
         if input.is_cpu and validation.readable(target):
             validation.check_labels(target, input.shape[input.dim() > 1], ignore_index)
-        return reference._evaluate(formula, input, target, weight, ignore_index, reduction)
+        return evaluate(formula, input, target, weight, ignore_index, reduction)
 
     return symmetrized
 

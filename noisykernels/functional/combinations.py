@@ -38,7 +38,7 @@ def sce_loss(
     Example:
         >>> import torch
         >>> sce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=0.1, beta=1.0)
-        ?
+        tensor(0.8760)
     """
     plan = single("sce", alpha=alpha, beta=beta, A=A)
     return evaluate(
@@ -79,7 +79,7 @@ def lsr_sce_loss(
     Example:
         >>> import torch
         >>> lsr_sce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), epsilon=0.1)
-        ?
+        tensor(0.8893)
     """
     plan = single("lsr_sce", epsilon=epsilon, alpha=alpha, beta=beta, A=A)
     return evaluate(
@@ -115,7 +115,7 @@ def nce_mae_loss(
     Example:
         >>> import torch
         >>> nce_mae_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=10.0, beta=0.1)
-        ?
+        tensor(0.5290)
     """
     plan = single("nce_mae", alpha=alpha, beta=beta)
     return evaluate(
@@ -153,7 +153,7 @@ def nce_rce_loss(
     Example:
         >>> import torch
         >>> nce_rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-9.21)
-        ?
+        tensor(2.0126)
     """
     plan = single("nce_rce", alpha=alpha, beta=beta, A=A)
     return evaluate(
@@ -191,7 +191,7 @@ def nfl_mae_loss(
     Example:
         >>> import torch
         >>> nfl_mae_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=10.0, beta=0.1)
-        ?
+        tensor(0.2758)
     """
     plan = single("nfl_mae", alpha=alpha, beta=beta, gamma=gamma)
     return evaluate(
@@ -231,7 +231,7 @@ def nfl_rce_loss(
     Example:
         >>> import torch
         >>> nfl_rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-9.21)
-        ?
+        tensor(1.9873)
     """
     plan = single("nfl_rce", alpha=alpha, beta=beta, gamma=gamma, A=A)
     return evaluate(
@@ -269,7 +269,7 @@ def nce_agce_loss(
     Example:
         >>> import torch
         >>> nce_agce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=1.0, beta=4.0)
-        ?
+        tensor(2.2879)
     """
     plan = single("nce_agce", alpha=alpha, beta=beta, a=a, q=q)
     return evaluate(
@@ -307,7 +307,7 @@ def nce_aul_loss(
     Example:
         >>> import torch
         >>> nce_aul_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=1.0, beta=4.0)
-        ?
+        tensor(2.0319)
     """
     plan = single("nce_aul", alpha=alpha, beta=beta, a=a, q=q)
     return evaluate(
@@ -343,7 +343,7 @@ def nce_ael_loss(
     Example:
         >>> import torch
         >>> nce_ael_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=1.0, beta=4.0)
-        ?
+        tensor(3.4682)
     """
     plan = single("nce_ael", alpha=alpha, beta=beta, a=a)
     return evaluate(
@@ -381,7 +381,7 @@ def anl_ce_loss(
     Example:
         >>> import torch
         >>> anl_ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=5.0, beta=5.0)
-        ?
+        tensor(3.4344)
     """
     plan = single("anl_ce", alpha=alpha, beta=beta, p_min=p_min)
     return evaluate(
@@ -421,7 +421,7 @@ def anl_fl_loss(
     Example:
         >>> import torch
         >>> anl_fl_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=5.0, beta=5.0)
-        ?
+        tensor(3.3086)
     """
     plan = single("anl_fl", alpha=alpha, beta=beta, gamma=gamma, p_min=p_min)
     return evaluate(
@@ -459,7 +459,7 @@ def jal_ce_loss(
     Example:
         >>> import torch
         >>> jal_ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=30.0)
-        ?
+        tensor(284.5251)
     """
     plan = single("jal_ce", alpha=alpha, beta=beta, a=a)
     return evaluate(
@@ -499,7 +499,7 @@ def jal_fl_loss(
     Example:
         >>> import torch
         >>> jal_fl_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=30.0)
-        ?
+        tensor(284.4997)
     """
     plan = single("jal_fl", alpha=alpha, beta=beta, a=a, gamma=gamma)
     return evaluate(

@@ -38,7 +38,7 @@ def ce_loss(
     Example:
         >>> import torch
         >>> ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(0.2395)
     """
     plan = single("ce", label_smoothing=label_smoothing)
     return evaluate(
@@ -72,7 +72,7 @@ def lsr_loss(
     Example:
         >>> import torch
         >>> lsr_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), epsilon=0.1)
-        ?
+        tensor(0.3729)
     """
     plan = single("lsr", epsilon=epsilon)
     return evaluate(
@@ -105,7 +105,7 @@ def uniform_ce_loss(
     Example:
         >>> import torch
         >>> uniform_ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(1.5729)
     """
     plan = single("uniform_ce")
     return evaluate(

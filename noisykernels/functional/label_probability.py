@@ -35,7 +35,7 @@ def rce_loss(
     Example:
         >>> import torch
         >>> rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-4.0)
-        ?
+        tensor(0.8521)
     """
     plan = single("rce", A=A)
     return evaluate(
@@ -67,7 +67,7 @@ def mae_loss(
     Example:
         >>> import torch
         >>> mae_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(0.4260)
     """
     plan = single("mae")
     return evaluate(
@@ -99,7 +99,7 @@ def gce_loss(
     Example:
         >>> import torch
         >>> gce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7)
-        ?
+        tensor(0.2205)
     """
     plan = single("gce", q=q)
     return evaluate(
@@ -136,7 +136,7 @@ def truncated_gce_loss(
     Example:
         >>> import torch
         >>> truncated_gce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7, k=0.5)
-        ?
+        tensor(0.2205)
     """
     plan = single("truncated_gce", q=q, k=k)
     return evaluate(
@@ -170,7 +170,7 @@ def taylor_ce_loss(
     Example:
         >>> import torch
         >>> taylor_ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), order=2)
-        ?
+        tensor(0.2357)
     """
     plan = single("taylor_ce", order=order)
     return evaluate(
@@ -205,7 +205,7 @@ def focal_loss(
     Example:
         >>> import torch
         >>> focal_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=0.5)
-        ?
+        tensor(0.1106)
     """
     plan = single("focal", gamma=gamma, detach=detach)
     return evaluate(
@@ -239,7 +239,7 @@ def agce_loss(
     Example:
         >>> import torch
         >>> agce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=0.6, q=0.6)
-        ?
+        tensor(0.1815)
     """
     plan = single("agce", a=a, q=q)
     return evaluate(
@@ -273,7 +273,7 @@ def aul_loss(
     Example:
         >>> import torch
         >>> aul_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=5.5, q=3.0)
-        ?
+        tensor(4.5209)
     """
     plan = single("aul", a=a, q=q)
     return evaluate(
@@ -305,7 +305,7 @@ def ael_loss(
     Example:
         >>> import torch
         >>> ael_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=2.5)
-        ?
+        tensor(0.7299)
     """
     plan = single("ael", a=a)
     return evaluate(
@@ -339,7 +339,7 @@ def eps_softmax_ce_loss(
     Example:
         >>> import torch
         >>> eps_softmax_ce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), m=10.0)
-        ?
+        tensor(0.0196)
     """
     plan = single("eps_softmax_ce", m=m)
     return evaluate(

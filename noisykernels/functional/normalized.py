@@ -34,7 +34,7 @@ def nce_loss(
     Example:
         >>> import torch
         >>> nce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(0.0508)
     """
     plan = single("nce")
     return evaluate(
@@ -68,7 +68,7 @@ def nfl_loss(
     Example:
         >>> import torch
         >>> nfl_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=0.5)
-        ?
+        tensor(0.0254)
     """
     plan = single("nfl", gamma=gamma)
     return evaluate(
@@ -100,7 +100,7 @@ def ngce_loss(
     Example:
         >>> import torch
         >>> ngce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7)
-        ?
+        tensor(0.0889)
     """
     plan = single("ngce", q=q)
     return evaluate(
@@ -135,7 +135,7 @@ def nnce_loss(
     Example:
         >>> import torch
         >>> nnce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), p_min=1e-7)
-        ?
+        tensor(0.6361)
     """
     plan = single("nnce", p_min=p_min)
     return evaluate(
@@ -173,7 +173,7 @@ def nnfl_loss(
     Example:
         >>> import torch
         >>> nnfl_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=0.5, p_min=1e-7)
-        ?
+        tensor(0.6363)
     """
     plan = single("nnfl", gamma=gamma, p_min=p_min)
     return evaluate(

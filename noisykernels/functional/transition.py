@@ -38,7 +38,7 @@ def forward_loss(
         >>> import torch
         >>> T = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
         >>> forward_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), T)
-        ?
+        tensor(0.4294)
     """
     plan = single("forward", T=T)
     return evaluate(
@@ -75,7 +75,7 @@ def backward_loss(
         >>> import torch
         >>> T = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
         >>> backward_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), T)
-        ?
+        tensor(-0.3319)
     """
     plan = single("backward", T=T)
     return evaluate(
@@ -115,7 +115,7 @@ def forward_rce_loss(
         >>> import torch
         >>> T = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
         >>> forward_rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), T, beta=0.5)
-        ?
+        tensor(0.8554)
     """
     plan = single("forward_rce", T=T, beta=beta, A=A)
     return evaluate(

@@ -37,7 +37,7 @@ def muh_loss(
     Example:
         >>> import torch
         >>> muh_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), quadratic=0.1)
-        ?
+        tensor(-0.9333)
     """
     plan = single("muh", quadratic=quadratic)
     return evaluate(
@@ -69,7 +69,7 @@ def centered_square_loss(
     Example:
         >>> import torch
         >>> centered_square_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(1.)
     """
     plan = single("centered_square")
     return evaluate(
@@ -103,7 +103,7 @@ def sgce_loss(
     Example:
         >>> import torch
         >>> sgce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7)
-        ?
+        tensor(-0.6068)
     """
     plan = single("sgce", q=q)
     return evaluate(
@@ -143,7 +143,7 @@ def alpha_mae_loss(
     Example:
         >>> import torch
         >>> alpha_mae_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=0.5)
-        ?
+        tensor(0.8478)
     """
     plan = single("alpha_mae", alpha=alpha, form=form)
     return evaluate(
@@ -178,7 +178,7 @@ def amse_loss(
     Example:
         >>> import torch
         >>> amse_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), a=30.0)
-        ?
+        tensor(284.4743)
     """
     plan = single("amse", a=a)
     return evaluate(
@@ -210,7 +210,7 @@ def entropy_loss(
     Example:
         >>> import torch
         >>> entropy_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
-        ?
+        tensor(0.6656)
     """
     plan = single("entropy")
     return evaluate(
@@ -242,7 +242,7 @@ def confidence_penalty_loss(
     Example:
         >>> import torch
         >>> confidence_penalty_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), beta=0.1)
-        ?
+        tensor(0.1730)
     """
     plan = single("confidence_penalty", beta=beta)
     return evaluate(
@@ -276,7 +276,7 @@ def bootstrap_soft_loss(
     Example:
         >>> import torch
         >>> bootstrap_soft_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), beta=0.95)
-        ?
+        tensor(0.2608)
     """
     plan = single("bootstrap_soft", beta=beta)
     return evaluate(
@@ -310,7 +310,7 @@ def bootstrap_hard_loss(
     Example:
         >>> import torch
         >>> bootstrap_hard_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), beta=0.8)
-        ?
+        tensor(0.2395)
     """
     plan = single("bootstrap_hard", beta=beta)
     return evaluate(
@@ -345,7 +345,7 @@ def pnorm_loss(
     Example:
         >>> import torch
         >>> pnorm_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), s=0.5)
-        ?
+        tensor(1.5398)
     """
     plan = single("pnorm", s=s)
     return evaluate(

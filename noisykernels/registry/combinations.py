@@ -73,7 +73,7 @@ def nce_mae(alpha: float, beta: float) -> Terms:
     A=Range(below=0),
 )
 def nce_rce(alpha: float, beta: float, A: float) -> Terms:
-    """Normalized cross entropy and reverse cross entropy."""
+    """Normalized cross entropy and RCE."""
     return weighted_sum((alpha, nce()), (beta, rce(A)))
 
 
@@ -102,7 +102,7 @@ def nfl_mae(alpha: float, beta: float, gamma: float) -> Terms:
     A=Range(below=0),
 )
 def nfl_rce(alpha: float, beta: float, gamma: float, A: float) -> Terms:
-    """Normalized focal loss and reverse cross entropy."""
+    """Normalized focal loss and RCE."""
     return weighted_sum((alpha, nfl(gamma)), (beta, rce(A)))
 
 

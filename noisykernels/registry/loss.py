@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from noisykernels.registry.domains import Domain, Number, Parameter
+from noisykernels.registry.domains import Domain, Parameter
 from noisykernels.terms import WeightedTerm
 
 Terms = tuple[WeightedTerm, ...]
@@ -65,7 +65,7 @@ def register(
     return add
 
 
-def weighted_sum(*parts: tuple[Number, Terms]) -> Terms:
+def weighted_sum(*parts: tuple[float, Terms]) -> Terms:
     """The terms of a weighted sum of losses."""
     return tuple(
         term._replace(weight=weight * term.weight) for weight, terms in parts for term in terms

@@ -47,5 +47,5 @@ def backward(T: Tensor) -> Terms:
     A=Range(below=0),
 )
 def forward_rce(T: Tensor, beta: float, A: float) -> Terms:
-    """Forward correction and reverse cross entropy."""
+    """Forward correction and RCE."""
     return weighted_sum((1.0, forward(T)), (beta, rce(A)))

@@ -98,7 +98,7 @@ def entropy() -> Terms:
     beta=Range(at_least=0),
 )
 def confidence_penalty(beta: float) -> Terms:
-    """Cross entropy with a confidence penalty."""
+    """Confidence penalty."""
     return weighted_sum((1.0, ce()), (-beta, entropy()))
 
 
