@@ -187,7 +187,8 @@ def bounds(loss: PerSampleLoss, num_classes: int) -> tuple[float, float]:
     """
     value = _of_label_zero(loss)
     classes = _classes(num_classes)
-    return -_supremum(lambda z: -value(z), classes), _supremum(value, classes)
+    least = 0.0 - _supremum(lambda z: -value(z), classes)  # never -0.0
+    return least, _supremum(value, classes)
 
 
 def smoothness(loss: PerSampleLoss, num_classes: int) -> float:
