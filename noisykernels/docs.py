@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from noisykernels import functional, theory
-from noisykernels.registry import LOSSES, Loss, Matrix
+from noisykernels.registry import LOSSES, Loss
 from noisykernels.terms import visits
 
 BEGIN, END = "<!-- losses:begin -->", "<!-- losses:end -->"
@@ -67,18 +67,15 @@ def _gain(loss: Loss) -> str:
         for classes in CLASSES
     ]
     text = ", ".join(f"{gain:.2g}" for gain in gains)
-    return text + "".join(
-        f" at {name} = I" for name, kind in loss.parameters.items() if isinstance(kind, Matrix)
-    )
+    return text + "".join(f" at {name} = I" for name in loss.matrices(torch.eye(1)))
 
 
 def _defaults(loss: Loss, classes: int) -> dict[str, Any]:
-    """The parameters of a loss, with the identity where it takes a matrix and has no default."""
+    """The parameters of a loss, with the identity for a matrix."""
     signature = inspect.signature(_function(loss)).parameters
-    return {
-        name: torch.eye(classes) if isinstance(kind, Matrix) else signature[name].default
-        for name, kind in loss.parameters.items()
-    }
+    return {name: signature[name].default for name in loss.parameters} | loss.matrices(
+        torch.eye(classes)
+    )
 
 
 def _function(loss: Loss) -> Callable[..., Any]:

@@ -188,7 +188,9 @@ class _Expression:
             return node.value
         value = self.value(node)
         if isinstance(value, Loss):
-            self.fail("a parameter must be a number or a name in quotes", self.place(node))
+            self.fail(
+                "a parameter must be a number, True, False or a name in quotes", self.place(node)
+            )
         return value
 
     def checked(self, node: ast.expr, check: Callable[[], Any]) -> Any:

@@ -153,6 +153,7 @@ def readable(tensor: Tensor) -> bool:
     return not (
         torch.compiler.is_compiling()
         or type(tensor) not in PLAIN_TENSORS  # fake tensors
+        or tensor.is_meta
         or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
 

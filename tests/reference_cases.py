@@ -44,6 +44,11 @@ def transition_matrix(classes: int) -> Tensor:
     return 0.7 * identity + 0.2 * identity.roll(1, 1) + 0.1 / classes
 
 
+def for_oracles(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, matrices as numpy's arrays."""
+    return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in parameters.items()}
+
+
 CASES = {
     name.removesuffix("_loss"): Case(name.removesuffix("_loss"), {}) for name in reference.__all__
 }

@@ -13,17 +13,13 @@ from reference_cases import (
     CASES,
     all_cases,
     batch,
+    for_oracles,
     transition_matrix,
     value_and_grad,
     without_reduction,
 )
-from torch import Tensor
 
 from noisykernels import reference
-
-
-def for_oracles(parameters):
-    return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in parameters.items()}
 
 
 def to_long_double(value, gradient):

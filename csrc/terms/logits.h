@@ -26,7 +26,10 @@ NOISYKERNELS_INLINE void square(const Row<V>& row, const Weighted<V>& t, Gradien
 template <class V>
 NOISYKERNELS_INLINE void centered_square(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
   const V share = 1.0 / row.classes;
-  g.value += t.weight * (row.linear * share - row.logit + 0.5 * (row.square + 1.0 - share));
+  // Where the square is infinite it is all there is, not one infinity less another.
+  const auto finite = row.square - row.square == 0.0;
+  const V unhinged = finite ? row.linear * share - row.logit : V{};
+  g.value += t.weight * (unhinged + 0.5 * (row.square + 1.0 - share));
   g.linear += t.weight;
   g.constant += t.weight * share;
   g.label += t.weight * (row.label_value + share - 1.0);

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from noisykernels.registry.domains import Domain, Parameter
+from torch import Tensor
+
+from noisykernels.registry.domains import Domain, Matrix, Parameter
 from noisykernels.terms import WeightedTerm
 
 Terms = tuple[WeightedTerm, ...]
@@ -33,6 +35,12 @@ class Loss:
         return {
             name: allowed.check(name, parameters[name], parameters)
             for name, allowed in self.parameters.items()
+        }
+
+    def matrices(self, matrix: Tensor) -> dict[str, Tensor]:
+        """The parameters that are matrices, which have no default, all of them this one."""
+        return {
+            name: matrix for name, domain in self.parameters.items() if isinstance(domain, Matrix)
         }
 
 

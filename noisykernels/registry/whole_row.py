@@ -93,7 +93,7 @@ def entropy() -> Terms:
 @register(
     formula="−log p_y + β Σ_k p_k log p_k",
     symmetric="no",
-    bounded="below",
+    bounded="no",
     source="Pereyra et al. 2017, arXiv:1701.06548",
     beta=Range(at_least=0),
 )

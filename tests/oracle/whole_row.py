@@ -65,7 +65,8 @@ def amse(rows: Rows, a: float) -> Exact:
     others = 2 * share * rows.p * rows.sum_except(squares)
     towards = (2 * share * a * rows.p_y)[:, None] * rows.p_minus_onehot
     value = share * (rows.sum_others(squares) + (a - 1 + rows.miss) ** 2)
-    return Exact(value, own - others + towards, [], [own, others, towards])
+    parts = [2 * share * squares, others, towards]  # the p_k - ||p||^2 as printed subtracts
+    return Exact(value, own - others + towards, [], parts)
 
 
 def entropy(rows: Rows) -> Exact:
@@ -96,4 +97,5 @@ def pnorm(rows: Rows, s: float) -> Exact:
     s = np.longdouble(s)
     powers = np.exp(-s * rows.minus_log_p)
     own, others = s * powers * rows.one_minus_p, s * rows.p * rows.sum_except(powers)
-    return Exact(powers.sum(1), own - others, [], [own, others])
+    parts = [s * powers, others]  # the p_k^s - S_s p_k as printed subtracts
+    return Exact(powers.sum(1), own - others, [], parts)
