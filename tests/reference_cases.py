@@ -16,7 +16,7 @@ from noisykernels import reference
 
 
 class Case(NamedTuple):
-    """A loss with its parameters; a transition matrix comes with the number of classes."""
+    """A loss with the parameters that are not its defaults; T is given as a function of C."""
 
     name: str
     changed: dict[str, Any]
@@ -29,9 +29,10 @@ class Case(NamedTuple):
         signature = inspect.signature(self.function).parameters
         shared = {"input", "target", "weight", "ignore_index", "reduction"}
         values = {k: v.default for k, v in signature.items() if k not in shared}
+        values |= self.changed
         if "T" in values:
-            values["T"] = transition_matrix(classes)
-        return values | self.changed
+            values["T"] = self.changed.get("T", transition_matrix)(classes)
+        return values
 
     def __call__(self, input: Tensor, target: Tensor, **options: Any) -> Tensor:
         parameters = self.parameters(input.shape[input.dim() > 1])
@@ -44,15 +45,19 @@ def transition_matrix(classes: int) -> Tensor:
     return 0.7 * identity + 0.2 * identity.roll(1, 1) + 0.1 / classes
 
 
+def one_way_matrix(classes: int) -> Tensor:
+    """Labels flip to the first class, which keeps its own."""
+    identity = torch.eye(classes, dtype=torch.float64)
+    return 0.7 * identity + 0.3 * identity[0]
+
+
 def for_oracles(parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters, matrices as numpy's arrays."""
     return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in parameters.items()}
 
 
-CASES = {
-    name.removesuffix("_loss"): Case(name.removesuffix("_loss"), {}) for name in reference.__all__
-}
-CASES |= {
+NAMES = [function.removesuffix("_loss") for function in reference.__all__]
+CASES = {name: Case(name, {}) for name in NAMES} | {
     label: Case(name, changed)
     for label, name, changed in [
         ("ce-smoothed", "ce", {"label_smoothing": 0.1}),
@@ -79,6 +84,8 @@ CASES |= {
         ("alpha_mae-convex", "alpha_mae", {"alpha": 0.3, "form": "convex"}),
         ("amse-1", "amse", {"a": 1.0}),
         ("pnorm-2", "pnorm", {"s": 2.0}),
+        ("forward-one-way", "forward", {"T": one_way_matrix}),
+        ("backward-identity", "backward", {"T": partial(torch.eye, dtype=torch.float64)}),
         ("sce-other", "sce", {"alpha": 6.0, "beta": 0.1, "A": -6.0}),
     ]
 }

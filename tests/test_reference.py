@@ -58,6 +58,19 @@ def test_value_and_gradient_to_the_last_digits(case, row):
     assert error <= 1e-13 * upstream * oracle.gradient_scale
 
 
+@all_cases
+def test_class_weights_are_those_of_the_oracle(case):
+    logits, target = batch(9, 4)
+    weight = torch.tensor([0.0, 5.0, 1.0, 2.0], dtype=torch.float64)
+    loss, grad = value_and_grad(case, logits, target, weight=weight, reduction="none")
+    upstream = np.linspace(0.5, 2, 9)[:, None]
+    parameters = for_oracles(case.parameters(4))
+    oracle = exact(case.name, parameters, logits.numpy(), target.numpy(), weight.numpy())
+    assert (abs(loss.numpy() - oracle.value) <= 1e-13 * oracle.value_scale).all()
+    error = abs(grad.numpy() - upstream * oracle.gradient).max(1)
+    assert (error <= 1e-13 * upstream[:, 0] * oracle.gradient_scale).all()
+
+
 def losses_of_all_labels(loss, logits):
     """The losses (C, N) of all rows under each of the labels."""
     labels = torch.arange(logits.shape[1])

@@ -53,11 +53,10 @@ def taylor_ce(rows: Rows, order: int = 2) -> Tensor:
     ``1 - p_y`` at order 1, CE for order -> infinity. Source: Feng et al. 2020, "Can cross entropy
     loss be robust to label noise?", IJCAI. It is not the Taylor softmax, which expands ``exp z``.
     """
-    miss = rows.miss
-    loss = miss
+    series = miss = rows.miss
     for i in range(2, int(order) + 1):
-        loss = loss + miss**i / i
-    return loss
+        series = series + miss**i / i
+    return series
 
 
 def focal(rows: Rows, gamma: float = 0.5, detach: bool = False) -> Tensor:

@@ -47,7 +47,7 @@ def nnce(rows: Rows, p_min: float = 1e-7) -> Tensor:
     ``p_min = 1e-8``.
     """
     u = torch.relu(rows.log_p - _log(p_min, rows))
-    return rows.sum_of_others(u) / u.sum(1, keepdim=True)
+    return 1 - rows.at_label(u) / u.sum(1, keepdim=True)
 
 
 def nnfl(rows: Rows, gamma: float = 0.5, p_min: float = 1e-7) -> Tensor:
@@ -59,7 +59,7 @@ def nnfl(rows: Rows, gamma: float = 0.5, p_min: float = 1e-7) -> Tensor:
     log_p_min = _log(p_min, rows)
     least = one_minus_exp(log_p_min) ** gamma * log_p_min
     u = torch.relu(_focal_weights(rows.log_p, gamma) * rows.log_p - least)
-    return rows.sum_of_others(u) / u.sum(1, keepdim=True)
+    return 1 - rows.at_label(u) / u.sum(1, keepdim=True)
 
 
 def _focal_weights(log_p: Tensor, gamma: float) -> Tensor:

@@ -17,9 +17,9 @@ def muh(rows: Rows, quadratic: float = 0.0) -> Tensor:
     below. Source: Shoham et al. 2021, arXiv:2104.12477, which has no code. Its regularizer is
     ``z^T A z``, its corollary takes ``A = I / 2``: here ``quadratic = 0.5``.
     """
-    loss = unhinged(rows)
+    linear = unhinged(rows)
     # Left out, not multiplied by 0: the logits may hold inf.
-    return loss + quadratic * rows.z.square().sum(1, keepdim=True) if quadratic else loss
+    return linear + quadratic * rows.z.square().sum(1, keepdim=True) if quadratic else linear
 
 
 def centered_square(rows: Rows) -> Tensor:
