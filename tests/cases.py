@@ -11,8 +11,10 @@ import pytest
 from reference_cases import DETACHED, NORMALIZED, SMOOTHED, transition_matrix
 from torch import Tensor
 
+import noisykernels as nk
 import noisykernels.functional as NF
 from noisykernels import reference
+from noisykernels.loss_modules import MODULES
 from noisykernels.registry import LOSSES, Choice, Flag, Loss, Matrix
 
 CORE = ("ce", "rce", "mae", "gce", "muh", "sgce", "alpha_mae", "sce")
@@ -58,8 +60,18 @@ class Case(NamedTuple):
         """Whether the loss is divided by its sum over all labels, which for one class is 0."""
         return self.name in NORMALIZED
 
+    @property
+    def takes_matrix(self) -> bool:
+        return any(isinstance(domain, Matrix) for domain in LOSSES[self.name].parameters.values())
+
     def all_parameters(self, classes: int) -> dict[str, Any]:
+        if not self.takes_matrix:
+            return self.parameters
         return self.parameters | LOSSES[self.name].matrices(transition_matrix(classes))
+
+    def module(self, classes: int, **options: Any) -> nk.modules.Loss:
+        """What the function computes, but a matrix is checked and inverted only once."""
+        return MODULES[self.name](**self.all_parameters(classes), **options)
 
     def reference(self, input: Tensor, target: Tensor, **options: Any) -> Tensor:
         parameters = self.all_parameters(input.shape[input.dim() > 1])
