@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import Case, each_loss
+from cases import Case, each_kind_of_pass, each_loss
 from torch import Tensor
 from torch.library import opcheck
 
@@ -78,7 +78,7 @@ def assert_same_bits(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> None:
 
 
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@each_loss
+@each_kind_of_pass
 def test_compiled_equals_eager(case: Case, dynamic: bool) -> None:
     torch.compiler.reset()
     compiled = torch.compile(case, fullgraph=True, dynamic=dynamic)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from noisykernels.terms.row import TERMS, Coefficients, Need, Row, WeightedTerm
 
@@ -61,7 +62,7 @@ def _vector(term: WeightedTerm, target: Tensor, kept: Tensor, x: Tensor) -> Tens
     vectors = term.vectors.to(x.dtype)
     if Need.BY_SAMPLE in TERMS[term.name].needs:
         return vectors.reshape(x.shape)
-    return vectors[torch.where(kept.squeeze(-1), target, 0)]
+    return embedding(torch.where(kept.squeeze(-1), target, 0), vectors)  # unlike [], under vmap too
 
 
 def _per_row(coefficient: Tensor | float) -> Tensor | float:
