@@ -134,6 +134,6 @@ def test_wrong_options_are_named():
 
 
 def test_merging_adds_the_weights_of_equal_terms():
-    assert nk.loss("ce + 2*ce")._plan.passes[0].values == [3.0, 0.0]
+    assert nk.loss("ce + 2*ce")._plan.passes[0].values == [3.0, 0.0, 0.0]
     assert nk.loss("mae + rce(A=-4)")._plan == plan(nk.loss("mae + rce(A=-4)")._parts)
-    assert nk.loss("mae + rce(A=-4)")._plan.passes[0].values == [6.0, 0.0]
+    assert nk.loss("mae + rce(A=-4)")._plan.passes[0].values == [6.0, 0.0, 0.0]
