@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from noisykernels.evaluate import evaluate, single
+from noisykernels.evaluate import evaluate
+from noisykernels.plan import single
 from noisykernels.registry import LOSSES
 
 _Function = TypeVar("_Function", bound=Callable[..., Tensor])

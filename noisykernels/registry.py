@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
 
+from torch import Tensor
+
 from noisykernels import validation
 from noisykernels.terms import WeightedTerm
 
@@ -29,12 +31,19 @@ class Range:
     at_most: float = inf
     below: float = inf
 
-    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float:
-        """Return `value` as a float, or raise what is wrong with it."""
+    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float | Tensor:
+        """Return `value` as a float or a 0-d tensor, or raise what is wrong with it.
+
+        A tensor on a GPU or being traced is taken as it is: reading it would make the host wait.
+        """
+        if isinstance(value, Tensor):
+            value = validation.scalar(name, value)
+            if not validation.at_hand(value):
+                return value
         number = validation.number(name, value)
         if not (self.above < number < self.below and self.at_least <= number <= self.at_most):
             raise ValueError(f"{name} must satisfy {self.describe(name)}, got {value!r}")
-        return number
+        return value if isinstance(value, Tensor) else number
 
     def describe(self, name: str) -> str:
         """The range as text: `0 < q <= 1`."""
@@ -73,8 +82,8 @@ class RangeBy:
     choice: str
     ranges: Mapping[str, Range]
 
-    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float:
-        """Return `value` as a float, or raise what is wrong with it."""
+    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float | Tensor:
+        """Return `value` as a float or a 0-d tensor, or raise what is wrong with it."""
         chosen = parameters[self.choice]
         # A wrong choice is reported by the choice's own check.
         selected = self.ranges.get(chosen, Range()) if isinstance(chosen, str) else Range()
@@ -104,8 +113,8 @@ class Loss:
     bounded: str
     source: str
 
-    def check(self, parameters: Mapping[str, Any]) -> dict[str, float | str]:
-        """Return all parameters as floats and names, or raise what is wrong with one."""
+    def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all parameters as numbers, 0-d tensors and names, or raise what is wrong."""
         return {
             name: allowed.check(name, parameters[name], parameters)
             for name, allowed in self.parameters.items()

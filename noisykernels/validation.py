@@ -101,7 +101,7 @@ def integer(name: str, value: int) -> int:
 def number(name: str, value: Any) -> float:
     """The value of an argument that takes one finite real number, such as `q`."""
     if isinstance(value, Tensor):
-        value = _item(name, value)
+        value = scalar(name, value).detach().item()
     elif isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {describe(value)}")
     try:
@@ -113,12 +113,28 @@ def number(name: str, value: Any) -> float:
     return result
 
 
-def readable(target: Tensor) -> bool:
-    """Whether labels can be looked at: not while tracing, nor under a transform of torch.func."""
+def scalar(name: str, value: Tensor) -> Tensor:
+    """A tensor that stands for one real number, as a 0-d tensor."""
+    if value.numel() != 1:
+        raise TypeError(
+            f"{name} must be a number, got {describe(value)}; class weights are passed as weight="
+        )
+    if value.dtype == torch.bool or value.is_complex():
+        raise TypeError(f"{name} must be a real number, got {describe(value)}")
+    return value.reshape(()) if value.dim() else value
+
+
+def at_hand(number: Tensor) -> bool:
+    """Whether the value of a 0-d tensor can be looked at without waiting for a GPU."""
+    return number.is_cpu and readable(number)
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether values can be looked at: not while tracing, nor under a transform of torch.func."""
     return not (
         torch.compiler.is_compiling()
-        or type(target) not in PLAIN_TENSORS  # fake tensors
-        or torch._C._functorch.is_functorch_wrapped_tensor(target)
+        or type(tensor) not in PLAIN_TENSORS  # fake tensors
+        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
 
 
@@ -210,18 +226,3 @@ def _shape_message(shape: tuple[int, ...], labels: tuple[int, ...]) -> str:
 
 def _device_message(name: str, value: Tensor, logits: Tensor) -> str:
     return f"{name} must be on the device of input, {logits.device}, got {value.device}"
-
-
-def _item(name: str, value: Tensor) -> float | int | bool | complex:
-    if value.numel() != 1:
-        raise TypeError(
-            f"{name} must be a number, got {describe(value)}; class weights are passed as weight="
-        )
-    if value.requires_grad:
-        raise TypeError(
-            f"{name} must be a number, got a tensor that requires grad: learnable parameters are "
-            f"not supported, pass {name}.detach()"
-        )
-    if value.dtype == torch.bool or value.is_complex():
-        raise TypeError(f"{name} must be a real number, got {describe(value)}")
-    return value.item()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import noisykernels as nk
-from noisykernels.evaluate import plan
+from noisykernels.plan import plan
 from noisykernels.modules import MODULES
 
 FORMULAS = {
