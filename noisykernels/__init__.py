@@ -20,6 +20,8 @@ from noisykernels.modules import (
     SumLoss,
 )
 from noisykernels.registry import losses
+from noisykernels.row_statistics import RowStatistics, row_statistics
+from noisykernels.statistics import Stats
 
 try:
     __version__ = version("noisykernels")
@@ -33,8 +35,10 @@ __all__ = [
     "MAELoss",
     "MUHLoss",
     "RCELoss",
+    "RowStatistics",
     "SCELoss",
     "SGCELoss",
+    "Stats",
     "SumLoss",
     "__version__",
     "autograd",
@@ -44,4 +48,5 @@ __all__ = [
     "losses",
     "noise",
     "reference",
+    "row_statistics",
 ]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import noisykernels as nk
-from noisykernels.plan import plan
 from noisykernels.modules import MODULES
+from noisykernels.plan import plan
 
 FORMULAS = {
     "ce": nk.CELoss(),
