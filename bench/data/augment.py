@@ -40,8 +40,8 @@ def _scale_and_shift(
 class Augment:
     """Random crop of the zero-padded image, horizontal flip, rotation; then normalization.
 
-    The draws come from the generator alone. One on the CPU gives the same images on every device;
-    one on the images' device saves the transfer of a few numbers per image.
+    The draws come from the generator alone. One on the CPU draws the same for every device; one on
+    the images' device saves the transfer of a few numbers per image.
     """
 
     normalize: Normalize
@@ -75,10 +75,10 @@ class Augment:
 
     def _rotate(self, images: Tensor, generator: torch.Generator) -> Tensor:
         uniform = torch.rand(len(images), generator=generator, device=generator.device)
-        angles = ((2 * uniform - 1) * math.radians(self.rotation)).to(images.device)
+        angles = (2 * uniform - 1) * math.radians(self.rotation)
         cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
         rotations = torch.stack([cosine, -sine, zero, sine, cosine, zero], 1).reshape(-1, 2, 3)
-        grid = affine_grid(rotations, list(images.shape), align_corners=False)
+        grid = affine_grid(rotations.to(images.device), list(images.shape), align_corners=False)
         return grid_sample(images.float(), grid, mode="nearest", align_corners=False)
 
 
