@@ -143,6 +143,12 @@ def test_draws_follow_the_matrix(dtype):
     assert stats.chisquare(observed, expected, ddof=2, sum_check=False).pvalue > 1e-3
 
 
+def test_the_smallest_draw_misses_classes_of_probability_zero(monkeypatch):
+    """A uniform number can be exactly 0, where the first class begins and ends."""
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.zeros(size, dtype=torch.float64))
+    assert noise.from_matrix([1], MATRIX).labels.tolist() == [1]
+
+
 def test_draws_are_independent_of_their_neighbors():
     """Halves of the samples, split by the label of the one before, see the same distribution."""
     noisy = noise.from_matrix([2] * 20_000, MATRIX).labels
