@@ -6,7 +6,7 @@ Their modules are here; they add and scale into one fused loss.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from noisykernels import autograd, backends, functional, noise, reference
+from noisykernels import autograd, backends, functional, methods, noise, reference
 from noisykernels.expression import loss
 from noisykernels.modules import (
     AlphaMAELoss,
@@ -46,6 +46,7 @@ __all__ = [
     "functional",
     "loss",
     "losses",
+    "methods",
     "noise",
     "reference",
     "row_statistics",
