@@ -62,7 +62,7 @@ def evaluate(
             )
         return loss
     except Exception:
-        _check(input, target, weight, ignore_index, reduction)
+        _check(plan, input, target, weight, ignore_index, reduction)
         raise
 
 
@@ -82,7 +82,7 @@ def _with_options(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    ignore_index, _code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input, target)
     inner = reduction if sample_weight is None else "none"
@@ -101,10 +101,19 @@ def _with_options(
 
 
 def _check(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> tuple[int, int]:
     """Raise what is wrong with the arguments of a call."""
     validation.check_tensors(input, target, weight)
+    for part in plan.parts:
+        for name, value in part.parameters.items():
+            if isinstance(value, Tensor) and value.dim() > 0:
+                validation.check_matrix(name, value, input)
     return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
 
 
@@ -120,7 +129,7 @@ def _checked(
         validation.check_probabilities(input, target, weight)
         validation.reduction_code(reduction)
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
     if backend == backends.REFERENCE or not plan.passes:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -85,7 +85,8 @@ def row_statistics(
     if backend == backends.REFERENCE:
         found = _reference(input, target, terms, ignore_index)
     else:
-        found = _Statistics.apply(input, target, terms, ignore_index, backend)[: len(terms)]
+        function: Any = _Statistics.apply
+        found = function(input, target, terms, ignore_index, backend)[: len(terms)]
     rest = iter(found)
     return RowStatistics(
         next(rest),
@@ -182,23 +183,14 @@ def _reference(
 
     if input.is_cpu and validation.readable(target):
         validation.check_labels(target, input.shape[input.dim() > 1], ignore_index)
-    losses = {
-        "ce": reference.ce_loss,
-        "smoothing": reference.uniform_ce_loss,
-        "entropy": reference.entropy_loss,
-        "power_sum": reference.pnorm_loss,
+    options: Any = {"ignore_index": ignore_index, "reduction": "none"}
+    values: dict[str, Callable[[float], Tensor]] = {
+        "ce": lambda _: reference.ce_loss(input, target, **options),
+        "smoothing": lambda _: reference.uniform_ce_loss(input, target, **options),
+        "entropy": lambda _: reference.entropy_loss(input, target, **options),
+        "power_sum": lambda s: reference.pnorm_loss(input, target, s, **options),
     }
-    return [
-        term.weight
-        * losses[term.name](
-            input,
-            target,
-            *[term.parameter] * (term.name == "power_sum"),
-            ignore_index=ignore_index,
-            reduction="none",
-        )
-        for term in terms
-    ]
+    return [term.weight * values[term.name](term.parameter) for term in terms]
 
 
 def _exponent(s: float) -> float:
