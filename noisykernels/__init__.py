@@ -6,7 +6,16 @@ Their modules are here; they add and scale into one fused loss.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from noisykernels import autograd, backends, functional, noise, presets, reference, theory
+from noisykernels import (
+    autograd,
+    backends,
+    functional,
+    methods,
+    noise,
+    presets,
+    reference,
+    theory,
+)
 from noisykernels.expression import loss
 from noisykernels.loss_modules import (
     AELLoss,
@@ -56,6 +65,8 @@ from noisykernels.loss_modules import (
 )
 from noisykernels.modules import SumLoss
 from noisykernels.registry import losses
+from noisykernels.row_statistics import RowStatistics, row_statistics
+from noisykernels.statistics import Stats
 
 try:
     __version__ = version("noisykernels")
@@ -102,8 +113,10 @@ __all__ = [
     "NNFLLoss",
     "PNormLoss",
     "RCELoss",
+    "RowStatistics",
     "SCELoss",
     "SGCELoss",
+    "Stats",
     "SumLoss",
     "TaylorCELoss",
     "TruncatedGCELoss",
@@ -114,8 +127,10 @@ __all__ = [
     "functional",
     "loss",
     "losses",
+    "methods",
     "noise",
     "presets",
     "reference",
+    "row_statistics",
     "theory",
 ]

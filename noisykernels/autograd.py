@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Importing ops registers the operators.
-import noisykernels.ops  # noqa: F401
+from noisykernels import batching, ops
 from noisykernels.backends import extension
+
+batching.register(ops.LIBRARY)
 
 _forward = torch.ops.noisykernels.forward.default
 _backward = torch.ops.noisykernels.backward.default
@@ -79,6 +80,8 @@ def fused_loss(
 
 class FusedLoss(torch.autograd.Function):
     """The contract of `fused_loss` as a Python function: `FusedLoss.apply(*arguments)[0]`."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:

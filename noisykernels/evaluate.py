@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from math import prod
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,76 +11,13 @@ from torch import Tensor
 from noisykernels import backends, reference, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
-from noisykernels.ops import REDUCTIONS, pack
-from noisykernels.registry import LOSSES, Parameter
+from noisykernels.ops import REDUCTIONS
+from noisykernels.plan import Part, Plan
 from noisykernels.sample_weight import weigh
 from noisykernels.statistics import Stats
-from noisykernels.terms import WeightedTerm, passes, resources
 
 LossAndStats: TypeAlias = Any
 """A tensor, or with `return_stats` a tensor and `Stats`: for static types either will do."""
-
-
-class Part(NamedTuple):
-    """A registered loss with checked parameters and its weight in a sum."""
-
-    scale: float
-    name: str
-    parameters: Mapping[str, Parameter]
-
-
-class Pass(NamedTuple):
-    """What one call of the operator computes: its tensors and numbers, and all of it for C++."""
-
-    vectors: Tensor | None
-    terms: list[int]
-    values: list[float]
-    native: Any  # noisykernels._C.Terms, or None
-
-
-class Plan(NamedTuple):
-    """A weighted sum of losses, ready to run: by the reference from its parts, or in passes."""
-
-    parts: tuple[Part, ...]
-    passes: tuple[Pass, ...]  # nearly always one, see `terms.passes`
-
-
-def plan(parts: tuple[Part, ...]) -> Plan:
-    """Merge the terms of all parts, so that a sum of losses costs what its distinct terms cost."""
-    merged: dict[Any, WeightedTerm] = {}
-    for part in parts:
-        for term in LOSSES[part.name].terms(**part.parameters):
-            key = term.name, term.parameter, term.second, id(term.vectors)
-            weight = merged[key].weight if key in merged else 0.0
-            merged[key] = term._replace(weight=weight + part.scale * term.weight)
-    terms = [
-        term
-        for term in merged.values()
-        if term.weight != 0  # 0 times an infinite loss is NaN
-    ] or [WeightedTerm("ce", 0.0)]
-    return Plan(parts, tuple(_make_pass(group) for group in passes(terms)))
-
-
-def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
-    vectors = resources(terms).vectors
-    ids, values = pack(terms)
-    native = None
-    if extension is not None and not torch.compiler.is_dynamo_compiling():
-        native = extension.Terms(ids, values)
-    return Pass(vectors, ids, values, native)
-
-
-def single(name: str, **parameters: Parameter) -> Plan:
-    """The plan of one loss, its parameters checked."""
-    for value in parameters.values():
-        if type(value) not in _CACHED:
-            parameters = LOSSES[name].check(parameters)
-            if any(isinstance(checked, Tensor) for checked in parameters.values()):
-                return plan((Part(1.0, name, parameters),))
-            break
-    if torch.compiler.is_dynamo_compiling():  # it warns of caches
-        return _single(name, **parameters)
-    return _cached_single(name, **parameters)
 
 
 def evaluate(
@@ -105,9 +41,10 @@ def evaluate(
     # then is it worth the time to find out what to say.
     try:
         backend = backends.choose(input.device.type)
-        first = plan.passes[0]
+        first = plan.passes[0] if plan.passes else None
         if (
             backend != backends.CPU
+            or first is None
             or first.native is None
             or type(input) not in validation.PLAIN_TENSORS
             or type(ignore_index) is not int
@@ -150,7 +87,7 @@ def _with_options(
         validation.check_sample_weight(sample_weight, input, target)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE:
+    if backend == backends.REFERENCE or not plan.passes:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -175,7 +112,7 @@ def _check(
     validation.check_tensors(input, target, weight)
     for part in plan.parts:
         for name, value in part.parameters.items():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and value.dim() > 0:
                 validation.check_matrix(name, value, input)
     return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
 
@@ -194,7 +131,7 @@ def _checked(
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE:
+    if backend == backends.REFERENCE or not plan.passes:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
 
@@ -238,17 +175,6 @@ def _fused(
     return sum((more for more, _ in results[1:]), loss), rows
 
 
-def _single(name: str, **parameters: Parameter) -> Plan:
-    return plan((Part(1.0, name, LOSSES[name].check(parameters)),))
-
-
-# Bounded: an annealed q is new at every step. Typed: it would take True for 1.0.
-_cached_single = lru_cache(maxsize=256, typed=True)(_single)
-
-_CACHED = frozenset({float, int, bool, str})
-"""Types of parameters that stay what they are; a tensor may hold other numbers the next time."""
-
-
 def _reference(
     parts: tuple[Part, ...],
     input: Tensor,
@@ -261,7 +187,7 @@ def _reference(
         validation.check_labels(target, input.shape[input.dim() > 1], ignore_index)
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     losses: list[Tensor] = [
-        part.scale
+        prod(part.factors, start=part.scale)
         * getattr(reference, f"{part.name}_loss")(input, target, **part.parameters, **options)
         for part in parts
     ]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from noisykernels import validation
-from noisykernels.evaluate import Part, Plan, evaluate, plan
+from noisykernels.evaluate import LossAndStats, evaluate
+from noisykernels.plan import Part, Plan, plan
 from noisykernels.registry import LOSSES, Parameter
 
 OF_A_CALL = frozenset({"input", "target", "sample_weight", "return_stats"})
@@ -27,7 +28,8 @@ class Loss(nn.Module):
 
     weight: Tensor | None
     _parts: tuple[Part, ...]
-    _plan: Plan
+    _plan: Plan | None
+    """None where numbers are tensors: they are read at each call."""
 
     def __init__(
         self, parts: tuple[Part, ...], weight: Tensor | None, ignore_index: int, reduction: str
@@ -41,7 +43,23 @@ class Loss(nn.Module):
         self._ignore_index = validation.integer("ignore_index", ignore_index)
         self._reduction = reduction
         self._parts = parts
-        self._plan = plan(parts)
+        for i, part in enumerate(parts):
+            self._register_tensors(part, f"{part.name}{i}_" if len(parts) > 1 else "")
+        self._make_plan()
+
+    def _register_tensors(self, part: Part, prefix: str) -> None:
+        """Let state_dict, optimizers and moves to a device find the tensors of a part."""
+        for name, value in part.parameters.items():
+            if isinstance(value, nn.Parameter):
+                # register_parameter would take the property of this name for an attribute.
+                self._parameters[prefix + name] = value
+        for i, factor in enumerate(part.factors):
+            if isinstance(factor, nn.Parameter):
+                self.register_parameter(f"{prefix}factor{i}", factor)
+
+    def _make_plan(self) -> None:
+        varies = any(part.numbers() for part in self._parts)
+        self._plan = None if varies else plan(self._parts)
 
     @property
     def ignore_index(self) -> int:
@@ -53,10 +71,28 @@ class Loss(nn.Module):
         """The reduction: "none", "mean" or "sum"."""
         return self._reduction
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of logits `input` for class indices `target`."""
-        weight = self._buffers["weight"]  # self.weight takes the detour of Module.__getattr__
-        return evaluate(self._plan, input, target, weight, self._ignore_index, self._reduction)
+    def forward(
+        self,
+        input: Tensor,
+        target: Tensor,
+        *,
+        sample_weight: Tensor | None = None,
+        return_stats: bool = False,
+    ) -> LossAndStats:
+        """The loss of logits `input` for class indices `target`, with `return_stats` also `Stats`.
+
+        The arguments are those of `noisykernels.functional`.
+        """
+        return evaluate(
+            self._plan or plan(self._parts),
+            input,
+            target,
+            self._buffers["weight"],  # self.weight takes the detour of Module.__getattr__
+            self._ignore_index,
+            self._reduction,
+            sample_weight,
+            return_stats,
+        )
 
     def __add__(self, other: Loss) -> SumLoss:
         """One fused loss; the options of both must agree."""
@@ -79,8 +115,11 @@ class Loss(nn.Module):
         """One fused loss; the options of both must agree."""
         return self + -other if isinstance(other, Loss) else NotImplemented
 
-    def __mul__(self, factor: float) -> SumLoss:
-        """The loss times a real number."""
+    def __mul__(self, factor: float | Tensor) -> SumLoss:
+        """The loss times a real number, or a 0-d tensor that is read at each call or learned."""
+        if isinstance(factor, Tensor) and factor.dim() == 0:
+            parts = (part._replace(factors=(*part.factors, factor)) for part in self._parts)
+            return self._with_parts(tuple(parts))
         number = _factor(factor)
         return self._scaled(lambda scale: scale * number)
 
@@ -102,7 +141,7 @@ class Loss(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the plan anew."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._plan = plan(self._parts)
+        self._make_plan()
 
     def extra_repr(self) -> str:
         """The loss as text that `loss` understands, and the options that are not the default."""
@@ -116,10 +155,7 @@ class Loss(nn.Module):
         return ", ".join([*self._describe_parts(), *options])
 
     def _describe_parts(self) -> list[str]:
-        text = " + ".join(
-            _call(part) if part.scale == 1 else f"{part.scale!r}*{_call(part)}"
-            for part in self._parts
-        )
+        text = " + ".join("*".join([*_scale(part), _call(part)]) for part in self._parts)
         return [text.replace("+ -1.0*", "- ").replace("+ -", "- ")]
 
     def _options(self) -> dict[str, Any]:
@@ -216,6 +252,11 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b) if not isinstance(a, Tensor) and not isinstance(b, Tensor) else False
 
 
+def _scale(part: Part) -> list[str]:
+    numbers = [part.scale] if part.scale != 1 else []
+    return [repr(number) for number in numbers] + [_shown(factor) for factor in part.factors]
+
+
 def _arguments(part: Part) -> list[str]:
     return [
         f"{name}={_shown(value)}"
@@ -227,7 +268,7 @@ def _arguments(part: Part) -> list[str]:
 def _shown(value: Parameter) -> str:
     if isinstance(value, Tensor) and value.dim():
         return f"<tensor of {' x '.join(map(str, value.shape))}>"
-    return repr(value)
+    return f"tensor({value.item():g})" if isinstance(value, Tensor) else repr(value)
 
 
 def _call(part: Part) -> str:

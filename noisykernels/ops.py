@@ -21,14 +21,15 @@ NONE, MEAN, SUM = range(3)
 
 REDUCTIONS = {"none": NONE, "mean": MEAN, "sum": SUM}
 
-_LIBRARY = torch.library.Library("noisykernels", "DEF")  # keeps the registrations alive
+LIBRARY = torch.library.Library("noisykernels", "DEF")
+"""Keeps the registrations alive."""
 
 _INPUTS = "Tensor logits, Tensor target, Tensor? weight, Tensor? vectors"
 _LOSS = "int[] terms, float[] values, int ignore_index, int reduction, bool statistics, int backend"
 for _name in ("forward", "triton_forward"):
-    _LIBRARY.define(f"{_name}({_INPUTS}, {_LOSS}) -> (Tensor loss, Tensor rows, Tensor divisor)")
+    LIBRARY.define(f"{_name}({_INPUTS}, {_LOSS}) -> (Tensor loss, Tensor rows, Tensor divisor)")
 for _name in ("backward", "triton_backward", "backward_formula"):
-    _LIBRARY.define(
+    LIBRARY.define(
         f"{_name}(Tensor upstream, {_INPUTS}, Tensor rows, Tensor divisor, {_LOSS}) -> Tensor"
     )
 
@@ -122,7 +123,7 @@ def _backward_formula(
     return gradient(upstream, logits, target, weight, spec, ignore_index, reduction == MEAN)
 
 
-_LIBRARY.impl("backward_formula", _backward_formula, "CompositeImplicitAutograd")
+LIBRARY.impl("backward_formula", _backward_formula, "CompositeImplicitAutograd")
 
 
 def _triton_forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -140,7 +141,7 @@ def _triton_backward(*arguments: Any) -> Tensor:
 # CUDA tensors go to Triton at once. CPU tensors do where there are no compiled kernels; those pass
 # on what is meant for Triton's interpreter.
 for _key in ("CUDA",) if extension else ("CUDA", "CPU"):
-    _LIBRARY.impl("forward", _triton_forward, _key)
-    _LIBRARY.impl("backward", _triton_backward, _key)
-_LIBRARY.impl("triton_forward", _triton_forward, "CompositeExplicitAutograd")
-_LIBRARY.impl("triton_backward", _triton_backward, "CompositeExplicitAutograd")
+    LIBRARY.impl("forward", _triton_forward, _key)
+    LIBRARY.impl("backward", _triton_backward, _key)
+LIBRARY.impl("triton_forward", _triton_forward, "CompositeExplicitAutograd")
+LIBRARY.impl("triton_backward", _triton_backward, "CompositeExplicitAutograd")

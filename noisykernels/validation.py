@@ -107,7 +107,7 @@ def integer(name: str, value: int) -> int:
 def number(name: str, value: Any) -> float:
     """The value of an argument that takes one finite real number, such as `q`."""
     if isinstance(value, Tensor):
-        value = _item(name, value)
+        value = scalar(name, value).detach().item()
     elif isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {describe(value)}")
     try:
@@ -117,6 +117,22 @@ def number(name: str, value: Any) -> float:
     if not -math.inf < result < math.inf:  # Dynamo cannot trace math.isfinite
         raise ValueError(f"{name} must be a finite number, got {value!r}")
     return result
+
+
+def scalar(name: str, value: Tensor) -> Tensor:
+    """A tensor that stands for one real number, as a 0-d tensor."""
+    if value.numel() != 1:
+        raise TypeError(
+            f"{name} must be a number, got {describe(value)}; class weights are passed as weight="
+        )
+    if value.dtype == torch.bool or value.is_complex():
+        raise TypeError(f"{name} must be a real number, got {describe(value)}")
+    return value.reshape(()) if value.dim() else value
+
+
+def at_hand(number: Tensor) -> bool:
+    """Whether the value of a 0-d tensor can be looked at without waiting for a GPU."""
+    return number.is_cpu and readable(number)
 
 
 def transition_matrix(name: str, value: Any, invertible: bool) -> Tensor:
@@ -264,18 +280,3 @@ def _shape_message(shape: tuple[int, ...], labels: tuple[int, ...]) -> str:
 
 def _device_message(name: str, value: Tensor, logits: Tensor) -> str:
     return f"{name} must be on the device of input, {logits.device}, got {value.device}"
-
-
-def _item(name: str, value: Tensor) -> float | int | bool | complex:
-    if value.numel() != 1:
-        raise TypeError(
-            f"{name} must be a number, got {describe(value)}; class weights are passed as weight="
-        )
-    if value.requires_grad:
-        raise TypeError(
-            f"{name} must be a number, got a tensor that requires grad: learnable parameters are "
-            f"not supported, pass {name}.detach()"
-        )
-    if value.dtype == torch.bool or value.is_complex():
-        raise TypeError(f"{name} must be a real number, got {describe(value)}")
-    return value.item()

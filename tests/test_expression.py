@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import noisykernels as nk
-from noisykernels.evaluate import plan
 from noisykernels.loss_modules import MODULES
+from noisykernels.plan import plan
 from noisykernels.registry import LOSSES
 
 FORMULAS = {

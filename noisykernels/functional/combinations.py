@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from noisykernels.evaluate import LossAndStats, evaluate, single
+from noisykernels.evaluate import LossAndStats, evaluate
 from noisykernels.functional._documented import documented
+from noisykernels.plan import single
 from noisykernels.registry import Number
 
 

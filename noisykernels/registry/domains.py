@@ -27,12 +27,18 @@ class Range:
     at_most: float = inf
     below: float = inf
 
-    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float:
-        """Return `value` as a float, or raise what is wrong with it."""
+    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> Number:
+        """Return `value` as a float or a 0-d tensor, or raise what is wrong with it.
+
+        A tensor on a GPU or being traced is taken as it is: reading it would make the host wait.
+        """
+        tensor = validation.scalar(name, value) if isinstance(value, Tensor) else None
+        if tensor is not None and not validation.at_hand(tensor):
+            return tensor
         number = validation.number(name, value)
         if not (self.above < number < self.below and self.at_least <= number <= self.at_most):
             raise ValueError(f"{name} must satisfy {self.describe(name)}, got {value!r}")
-        return number
+        return number if tensor is None else tensor
 
     def describe(self, name: str) -> str:
         """The range as text: `0 < q <= 1`."""
@@ -71,8 +77,8 @@ class RangeBy:
     choice: str
     ranges: Mapping[str, Range]
 
-    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> float:
-        """Return `value` as a float, or raise what is wrong with it."""
+    def check(self, name: str, value: Any, parameters: Mapping[str, Any]) -> Number:
+        """Return `value` as a float or a 0-d tensor, or raise what is wrong with it."""
         chosen = parameters[self.choice]
         # A wrong choice is reported by the choice's own check.
         selected = self.ranges.get(chosen, Range()) if isinstance(chosen, str) else Range()
