@@ -1,0 +1,118 @@
+"""What the formulas are written in: rows of logits, their labels, and accurate statistics of both.
+
+``log p``, ``p`` and ``1 - p`` of every class, and their gradients, keep their relative accuracy
+whether the probability is next to 0 or next to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Logits, labels, and the class weights of both."""
+
+    z: Tensor  # (N, C, ...)
+    y: Tensor  # (N, 1, ...)
+    log_p: Tensor  # of the softmax, (N, C, ...)
+    class_weight: Tensor  # w_k, (N, C, ...)
+    label_weight: Tensor  # w_y, (N, 1, ...)
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return self.z.shape[1]
+
+    @property
+    def p(self) -> Tensor:
+        """The softmax."""
+        return self.log_p.exp()
+
+    @property
+    def log_p_y(self) -> Tensor:
+        """The label's log probability."""
+        return self.at_label(self.log_p)
+
+    @property
+    def p_y(self) -> Tensor:
+        """The label's probability."""
+        return self.log_p_y.exp()
+
+    @property
+    def miss(self) -> Tensor:
+        """``1 - p_y``."""
+        return one_minus_exp(self.log_p_y)
+
+    @property
+    def log_miss(self) -> Tensor:
+        """``log(1 - p_y)``, from the other classes: its slope is finite where ``1 - p_y`` is 0."""
+        others = self.log_p.scatter(1, self.y, -math.inf)
+        # logsumexp of nothing but -inf has no gradient; of the smallest numbers it has.
+        return finite(others).logsumexp(1, keepdim=True)
+
+    @property
+    def one_hot(self) -> Tensor:
+        """``e``, 1 at the label and 0 elsewhere."""
+        return torch.zeros_like(self.z).scatter(1, self.y, 1.0)
+
+    def at_label(self, values: Tensor) -> Tensor:
+        """The label's entry of (N, C, ...) values."""
+        return values.gather(1, self.y)
+
+    def sum_of_others(self, values: Tensor) -> Tensor:
+        """The sum of (N, C, ...) values over all classes but the label."""
+        return values.scatter(1, self.y, 0.0).sum(1, keepdim=True)
+
+
+def leader(z: Tensor) -> Tensor:
+    """The index (N, 1, ...) of the largest logit, the first of several."""
+    return z.argmax(1, keepdim=True)
+
+
+def log_softmax(z: Tensor) -> Tensor:
+    """``log p`` relative to the leading class, whose ``log p`` is ``-log(1 + sum of the others)``.
+
+    ``torch.log_softmax`` rounds the ``log p`` of a confident class to 0, and its backward computes
+    1 - 1 there. Here the difference at the leader is a constant 0, not z - z: so its gradient is
+    the sum of what the other classes get, in which nothing cancels.
+    """
+    first = leader(z)
+    top = z.gather(1, first)
+    # inf - inf: rows that hold inf, or -inf alone, become NaN as in torch.
+    top = top + (top - top).detach()
+    below = (z - top).scatter(1, first, 0.0)
+    others = below.exp().scatter(1, first, 0.0).sum(1, keepdim=True)
+    return below - torch.log1p(others)
+
+
+def one_minus_exp(x: Tensor) -> Tensor:
+    """``1 - e^x`` for ``x <= 0``, neither the value nor the slope ``-e^x`` from a cancellation.
+
+    Autograd's slope of ``expm1`` is ``expm1(x) + 1``, which rounds to 0 for very negative ``x``.
+    """
+    return torch.where(x > -math.log(2), -torch.expm1(x), 1 - torch.exp(x))
+
+
+def finite(log_p: Tensor) -> Tensor:
+    """``log p`` of a class masked with -inf as the smallest number: 0 times it is 0, not NaN."""
+    return log_p.clamp_min(torch.finfo(log_p.dtype).min)
+
+
+def power(log_p: Tensor, q: float | Tensor) -> Tensor:
+    """``p^q`` by the exponent, whose gradient with respect to ``q`` is finite at ``p = 0`` too."""
+    return torch.exp(q * finite(log_p))
+
+
+def one_minus_power(log_p: Tensor, q: float | Tensor) -> Tensor:
+    """``1 - p^q``, see :func:`power`."""
+    return one_minus_exp(q * finite(log_p))
+
+
+def unhinged(rows: Rows) -> Tensor:
+    """``mean_k z_k - z_y``, as a mean of differences so that a common offset drops out first."""
+    return (rows.z - rows.at_label(rows.z)).mean(1, keepdim=True)
