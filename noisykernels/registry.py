@@ -42,7 +42,8 @@ class Range:
                 return value
         number = validation.number(name, value)
         if not (self.above < number < self.below and self.at_least <= number <= self.at_most):
-            raise ValueError(f"{name} must satisfy {self.describe(name)}, got {value!r}")
+            got = number if isinstance(value, Tensor) else value
+            raise ValueError(f"{name} must satisfy {self.describe(name)}, got {got!r}")
         return value if isinstance(value, Tensor) else number
 
     def describe(self, name: str) -> str:
