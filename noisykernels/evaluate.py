@@ -82,12 +82,21 @@ def _with_options(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
+    probabilities = _takes_probabilities(plan, target)
+    if probabilities:
+        _check_probabilities(input, target, weight, ignore_index, reduction)
+        if return_stats:
+            raise TypeError(
+                "return_stats needs class indices as target: statistics are those of the label, "
+                f"got {validation.describe(target)}"
+            )
+    else:
+        ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
     if sample_weight is not None:
-        validation.check_sample_weight(sample_weight, input, target)
+        validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE or not plan.passes:
+    if backend == backends.REFERENCE or not plan.passes or probabilities:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -117,6 +126,15 @@ def _check(
     return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
 
 
+def _check_probabilities(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> None:
+    """Raise what is wrong with the arguments of a call whose target holds probabilities."""
+    validation.check_probabilities(input, target, weight)
+    validation.integer("ignore_index", ignore_index)
+    validation.reduction_code(reduction)
+
+
 def _checked(
     plan: Plan,
     input: Tensor,
@@ -126,8 +144,7 @@ def _checked(
     reduction: str,
 ) -> Tensor:
     if _takes_probabilities(plan, target):
-        validation.check_probabilities(input, target, weight)
-        validation.reduction_code(reduction)
+        _check_probabilities(input, target, weight, ignore_index, reduction)
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)

@@ -27,7 +27,6 @@ class Loss(nn.Module):
     """A weighted sum of registered losses that share their options; base of all modules here."""
 
     weight: Tensor | None
-    _parts: tuple[Part, ...]
     _plan: Plan | None
     """None where numbers are tensors: they are read at each call."""
 
@@ -42,24 +41,61 @@ class Loss(nn.Module):
         self.register_buffer("weight", weight)
         self._ignore_index = validation.integer("ignore_index", ignore_index)
         self._reduction = reduction
-        self._parts = parts
-        for i, part in enumerate(parts):
-            self._register_tensors(part, f"{part.name}{i}_" if len(parts) > 1 else "")
+        self._made_of = parts
+        for prefix, part in self._prefixed():
+            self._register_tensors(part, prefix)
         self._make_plan()
+
+    def _prefixed(self) -> list[tuple[str, Part]]:
+        """The parts with what the names of their tensors start with."""
+        single = len(self._made_of) == 1
+        return [("" if single else f"{p.name}{i}_", p) for i, p in enumerate(self._made_of)]
 
     def _register_tensors(self, part: Part, prefix: str) -> None:
         """Let state_dict, optimizers and moves to a device find the tensors of a part."""
         for name, value in part.parameters.items():
+            # The methods that register would take the property of this name for an attribute.
             if isinstance(value, nn.Parameter):
-                # register_parameter would take the property of this name for an attribute.
                 self._parameters[prefix + name] = value
+            elif isinstance(value, Tensor) and value.dim():
+                self._buffers[prefix + name] = value
         for i, factor in enumerate(part.factors):
             if isinstance(factor, nn.Parameter):
                 self.register_parameter(f"{prefix}factor{i}", factor)
 
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        """The parts with the tensors that are registered now.
+
+        Moves to a device, `load_state_dict(assign=True)` and `torch.func.functional_call` put
+        others in the place of those that the loss was made of.
+        """
+        tensors = self._parameters | self._buffers
+        now = {name: p for name, p in tensors.items() if p is not None and name != "weight"}
+        if not now:
+            return self._made_of
+        return tuple(
+            part._replace(
+                parameters={k: now.get(prefix + k, v) for k, v in part.parameters.items()},
+                factors=tuple(
+                    now.get(f"{prefix}factor{i}", factor) for i, factor in enumerate(part.factors)
+                ),
+            )
+            for prefix, part in self._prefixed()
+        )
+
     def _make_plan(self) -> None:
         varies = any(part.numbers() for part in self._parts)
         self._plan = None if varies else plan(self._parts)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._make_plan()
+        return self
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._make_plan()
 
     @property
     def ignore_index(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple, TypeGuard
 
 import torch
@@ -54,6 +55,8 @@ class Plan(NamedTuple):
 def plan(parts: tuple[Part, ...]) -> Plan:
     """Merge the terms of all parts, so that a sum of losses costs what its distinct terms cost."""
     if any(part.numbers() for part in parts):
+        for part in parts:
+            _check(part)
         if not all(_readable(number) for part in parts for number in part.numbers()):
             return Plan(parts, ())
         parts = tuple(map(_read, parts))
@@ -113,13 +116,17 @@ def _readable(number: Tensor) -> bool:
     return validation.at_hand(number) and not number.requires_grad
 
 
+def _check(part: Part) -> None:
+    """Raise what is wrong with the numbers that tensors hold now, where they are at hand."""
+    LOSSES[part.name].check(part.parameters)
+    for factor in filter(validation.at_hand, part.factors):
+        validation.number("the factor of a loss", factor)
+
+
 def _read(part: Part) -> Part:
     """The part with the numbers that its tensors hold now."""
-    scale = part.scale
-    for factor in part.factors:
-        scale *= validation.number("the factor of a loss", factor)
     parameters = {
-        name: value.item() if _is_number(value) else value
+        name: float(value) if _is_number(value) else value
         for name, value in part.parameters.items()
     }
-    return Part(scale, part.name, LOSSES[part.name].check(parameters))
+    return Part(prod(map(float, part.factors), start=part.scale), part.name, parameters)

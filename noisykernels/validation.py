@@ -59,13 +59,15 @@ def check_weight(weight: Tensor) -> None:
         )
 
 
-def check_sample_weight(sample_weight: Tensor, input: Tensor, target: Tensor) -> None:
+def check_sample_weight(sample_weight: Tensor, input: Tensor) -> None:
     """Raise what is wrong with weights of samples."""
     _check_kind("sample_weight", sample_weight, FLOATING)
-    if sample_weight.shape != target.shape:
+    shape = tuple(input.shape)
+    samples = shape[: len(shape) > 1] + shape[2:]
+    if sample_weight.shape != samples:
         raise ValueError(
-            f"sample_weight must have the shape of target, {tuple(target.shape)}, got "
-            f"{tuple(sample_weight.shape)}"
+            f"sample_weight must have shape {samples}, that of input without its class dimension, "
+            f"got {tuple(sample_weight.shape)}"
         )
     if sample_weight.device != input.device:
         raise RuntimeError(_device_message("sample_weight", sample_weight, input))

@@ -75,6 +75,11 @@ class Rows:
         return values.scatter(1, self.y, 0.0).sum(1, keepdim=True)
 
 
+def is_zero(factor: float | Tensor) -> bool:
+    """Whether a factor is the number 0; a tensor never is, it may change, be learned or traced."""
+    return not isinstance(factor, Tensor) and factor == 0
+
+
 def leader(z: Tensor) -> Tensor:
     """The index (N, 1, ...) of the largest logit, the first of several."""
     return z.argmax(1, keepdim=True)

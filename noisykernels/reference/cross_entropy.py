@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.reference._loss import evaluate, loss
-from noisykernels.reference._rows import Rows, log_softmax
+from noisykernels.reference._rows import Rows, is_zero, log_softmax
 
 
 def ce(rows: Rows) -> Tensor:
@@ -33,7 +33,7 @@ def lsr(rows: Rows, epsilon: float = 0.1) -> Tensor:
     """
     labelled = (1 - epsilon) * rows.label_weight * ce(rows)
     # Without smoothing the second part is left out, not multiplied by 0: its logits may hold -inf.
-    return labelled + epsilon * uniform_ce(rows) if epsilon else labelled
+    return labelled if is_zero(epsilon) else labelled + epsilon * uniform_ce(rows)
 
 
 uniform_ce_loss = loss(uniform_ce, by_label_weight=False)

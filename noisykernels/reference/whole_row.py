@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from noisykernels.reference._loss import loss
-from noisykernels.reference._rows import Rows, leader, log_softmax, one_minus_exp, times, unhinged
+from noisykernels.reference._rows import (
+    Rows,
+    is_zero,
+    leader,
+    log_softmax,
+    one_minus_exp,
+    times,
+    unhinged,
+)
 from noisykernels.reference.cross_entropy import ce
 
 
@@ -19,7 +27,9 @@ def muh(rows: Rows, quadratic: float = 0.0) -> Tensor:
     """
     linear = unhinged(rows)
     # Left out, not multiplied by 0: the logits may hold inf.
-    return linear + quadratic * rows.z.square().sum(1, keepdim=True) if quadratic else linear
+    if is_zero(quadratic):
+        return linear
+    return linear + quadratic * rows.z.square().sum(1, keepdim=True)
 
 
 def centered_square(rows: Rows) -> Tensor:

@@ -37,7 +37,8 @@ class Range:
             return tensor
         number = validation.number(name, value)
         if not (self.above < number < self.below and self.at_least <= number <= self.at_most):
-            raise ValueError(f"{name} must satisfy {self.describe(name)}, got {value!r}")
+            got = value if tensor is None else number
+            raise ValueError(f"{name} must satisfy {self.describe(name)}, got {got!r}")
         return number if tensor is None else tensor
 
     def describe(self, name: str) -> str:
