@@ -17,6 +17,7 @@ import torch
 from noisykernels import backends
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("repeatable")
 
 LEVELS = backends.extension.simd_levels() if backends.extension else []
