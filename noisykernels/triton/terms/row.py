@@ -1,13 +1,4 @@
-"""Every term once, as a jit function of row statistics; the formulas are in `noisykernels.terms`.
-
-A term gets the statistics of rows, its weight (the row's own included) and its parameter, all
-float64, and returns its value and its row gradient
-
-    dz_k = softmax p_k + power exp(q (x_k - shift)) + linear x_k + constant + class_weight w_k    (k
-    != y),  dz_y = label.
-
-What it leaves out is zero. `tl` has neither `log1p` nor `expm1`: they are here too.
-"""
+"""What a term is given and what it returns."""
 
 from __future__ import annotations
 
@@ -15,6 +6,8 @@ from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
+
+from noisykernels.triton.scalar import log1p
 
 
 class Softmax(NamedTuple):
@@ -25,147 +18,96 @@ class Softmax(NamedTuple):
     log_p: Any  # log p_y
     p: Any  # p_y
     miss: Any  # 1 - p_y
+    top_miss: Any  # 1 - p_k of the class with the largest logit
+
+
+class Vector(NamedTuple):
+    """Sums with the vector v of rows."""
+
+    label: Any  # v_y
+    power: Any  # sum over k != y of v_k p_k
+    rest: Any  # sum over k != y of (1 - v_k) p_k
+    linear: Any  # sum of v_k (x_k - shift)
+    total: Any  # sum of v_k
+
+
+class Element(NamedTuple):
+    """Sums over k != y with f(p_k), the factor of the elementwise function of a term."""
+
+    offset: Any
+    gap: Any  # sum of offset + f(p_k) log p_k, of the classes above the floor
+    factor: Any  # sum of f(p_k)
 
 
 class Row(NamedTuple):
-    """Statistics of rows, the label kept apart, as in csrc/terms.h."""
+    """Statistics of rows, the label kept apart."""
 
     classes: Any
+    label_value: Any  # x_y
+    label_weight: Any  # w_y
     logit: Any  # x_y - shift
     others: Any  # sum over k != y of exp(q (x_k - shift)), q the parameter of the term at hand
     linear: Any  # sum of x_k - shift
     square: Any  # sum of x_k^2
     weighted: Any  # sum of w_k (x_k - shift)
     class_weights: Any  # sum of w_k
-    label_weight: Any  # w_y
-    label_value: Any  # x_y
+    expected: Any  # sum of p_k (x_k - shift)
+    label_is_top: Any  # whether the label is the first class with the largest logit
     softmax: Any  # Softmax, or None where no term needs it
+    vector: Any  # Vector
+    element: Any  # Element, of the term at hand
 
 
 class Gradient(NamedTuple):
-    """A term's value and the coefficients of its row gradient."""
+    """A term's value and its row gradient; what it leaves out is zero.
+
+    dz_k = softmax p_k + power exp(q d_k) + entropy p_k d_k + vector_power v_k p_k + linear x_k
+           + constant + class_weight w_k + vector v_k + element f(p_k)     (k != y)
+    dz_y = label,   plus `top` at the class with the largest logit if that is not the label,
+
+    with d_k = x_k - shift.
+    """
 
     value: Any
     label: Any
     softmax: Any = 0.0
     power: Any = 0.0
+    entropy: Any = 0.0
+    vector_power: Any = 0.0
     linear: Any = 0.0
     constant: Any = 0.0
     class_weight: Any = 0.0
+    vector: Any = 0.0
+    top: Any = 0.0
+    element: Any = 0.0
 
 
 @triton.jit
-def log1p(u):
-    """log(1 + u) for u >= 0: what rounding 1 + u lost comes back to first order."""
-    w = 1.0 + u
-    return tl.log(w) + (u - (w - 1.0)) / w
+def complete_softmax(logit, others, ties, APART: tl.constexpr):
+    """From x_y - shift and the sum of exp(x_k - shift) over k != y.
 
-
-@triton.jit
-def expm1(x):
-    """exp(x) - 1 for x <= 0: where the difference would cancel, Taylor to the 13th power."""
-    series = x * 0.0 + 1.0
-    for i in tl.static_range(12):
-        series = 1.0 + x * series * (1.0 / (13 - i))
-    return tl.where(x > -0.35, x * series, tl.exp(x) - 1.0)
-
-
-@triton.jit
-def complete_softmax(logit, others):
-    """From x_y - shift and the sum of exp(x_k - shift) over k != y."""
+    With APART those k that have the largest logit are left out of the sum, and are counted in
+    `ties`: then log l is exact where any class is nearly certain, else where the label is.
+    """
     e_y = tl.exp(logit)
-    total = others + e_y
+    if APART:
+        label_leads = logit == 0.0
+        beyond_one = others + (
+            ties - tl.where(label_leads, 0.0, 1.0) + tl.where(label_leads, 0.0, e_y)
+        )
+        others += ties
+    else:
+        beyond_one = others + e_y - 1.0
     # One log1p serves both ends: log p_y = -log1p(s/e_y) for a leading label, else (x_y - m) - log
     # l.
     leads = e_y >= others
-    log1 = log1p(tl.where(leads, others / e_y, total - 1.0))
-    sum_inv = 1.0 / total
+    log1 = log1p(tl.where(leads, others / e_y, beyond_one))
+    sum_inv = 1.0 / (others + e_y)
     return Softmax(
         log_sum=tl.where(leads, logit + log1, log1),
         sum_inv=sum_inv,
         log_p=tl.where(leads, -log1, logit - log1),
         p=e_y * sum_inv,
         miss=others * sum_inv,
+        top_miss=beyond_one * sum_inv,
     )
-
-
-@triton.jit
-def ce(row, w, q):
-    """-log p_y."""
-    return Gradient(value=-w * row.softmax.log_p, label=-w * row.softmax.miss, softmax=w)
-
-
-@triton.jit
-def mae(row, w, q):
-    """1 - p_y."""
-    return Gradient(
-        value=w * row.softmax.miss,
-        label=-w * row.softmax.p * row.softmax.miss,
-        softmax=w * row.softmax.p,
-    )
-
-
-@triton.jit
-def gce(row, w, q):
-    """(1 - p_y^q) / q."""
-    p_q = tl.exp(q * row.softmax.log_p)
-    return Gradient(
-        value=-w * expm1(q * row.softmax.log_p) / q,
-        label=-w * p_q * row.softmax.miss,
-        softmax=w * p_q,
-    )
-
-
-@triton.jit
-def muh(row, w, q):
-    """mean(z) - z_y."""
-    share = 1.0 / row.classes
-    return Gradient(
-        value=w * (row.linear * share - row.logit), label=w * (share - 1.0), constant=w * share
-    )
-
-
-@triton.jit
-def sgce(row, w, q):
-    """(mean_k p_k^q - p_y^q) / q."""
-    share = 1.0 / row.classes
-    p_q = tl.exp(q * row.softmax.log_p)
-    l_q = tl.exp(-q * row.softmax.log_sum)
-    others = row.others * l_q
-    return Gradient(
-        value=w * (others - (row.classes - 1.0) * p_q) * share / q,
-        label=-w * (p_q * row.softmax.miss * (1.0 - share) + others * row.softmax.p * share),
-        softmax=w * (p_q - (p_q + others) * share),
-        power=w * share * l_q,
-    )
-
-
-@triton.jit
-def alpha_mae(row, w, alpha):
-    """(1 - softmax(alpha z)_y) / alpha."""
-    e_y = tl.exp(alpha * row.logit)
-    sum_inv = 1.0 / (row.others + e_y)
-    s = e_y * sum_inv
-    miss = row.others * sum_inv
-    return Gradient(value=w * miss / alpha, label=-w * s * miss, power=w * s * sum_inv)
-
-
-@triton.jit
-def smoothing(row, w, q):
-    """-(1/C) sum_k w_k log p_k."""
-    share = w / row.classes
-    return Gradient(
-        value=share * (row.class_weights * row.softmax.log_sum - row.weighted),
-        label=share * (row.class_weights * row.softmax.p - row.label_weight),
-        softmax=share * row.class_weights,
-        class_weight=-share,
-    )
-
-
-@triton.jit
-def square(row, w, q):
-    """||z||^2."""
-    return Gradient(value=w * row.square, label=w * 2.0 * row.label_value, linear=w * 2.0)
-
-
-TERMS = {term.__name__: term for term in (ce, mae, gce, muh, sgce, alpha_mae, smoothing, square)}
