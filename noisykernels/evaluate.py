@@ -82,16 +82,13 @@ def _with_options(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    probabilities = _takes_probabilities(plan, target)
-    if probabilities:
-        _check_probabilities(input, target, weight, ignore_index, reduction)
-        if return_stats:
-            raise TypeError(
-                "return_stats needs class indices as target: statistics are those of the label, "
-                f"got {validation.describe(target)}"
-            )
-    else:
-        ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
+    ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
+    probabilities = target.is_floating_point()
+    if probabilities and return_stats:
+        raise TypeError(
+            "return_stats needs class indices as target: statistics are those of the label, got "
+            f"{validation.describe(target)}"
+        )
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
@@ -118,21 +115,22 @@ def _check(
     reduction: str,
 ) -> tuple[int, int]:
     """Raise what is wrong with the arguments of a call."""
-    validation.check_tensors(input, target, weight)
+    probabilities = _takes_probabilities(plan, target)
+    if probabilities:
+        validation.check_probabilities(input, target, weight)
+    else:
+        validation.check_tensors(input, target, weight)
     for part in plan.parts:
         for name, value in part.parameters.items():
             if isinstance(value, Tensor) and value.dim() > 0:
                 validation.check_matrix(name, value, input)
-    return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
-
-
-def _check_probabilities(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
-) -> None:
-    """Raise what is wrong with the arguments of a call whose target holds probabilities."""
-    validation.check_probabilities(input, target, weight)
-    validation.integer("ignore_index", ignore_index)
-    validation.reduction_code(reduction)
+    ignore_index = validation.integer("ignore_index", ignore_index)
+    if probabilities and ignore_index >= 0:
+        raise ValueError(
+            "ignore_index must be negative where target holds probabilities, which have no label "
+            f"to ignore, got {ignore_index}"
+        )
+    return ignore_index, validation.reduction_code(reduction)
 
 
 def _checked(
@@ -143,12 +141,9 @@ def _checked(
     ignore_index: int,
     reduction: str,
 ) -> Tensor:
-    if _takes_probabilities(plan, target):
-        _check_probabilities(input, target, weight, ignore_index, reduction)
-        return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE or not plan.passes:
+    if backend == backends.REFERENCE or not plan.passes or target.is_floating_point():
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
 

@@ -40,9 +40,7 @@ def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         matches = len(shape) > 0 and labels == shape[:1] * (len(shape) > 1) + shape[2:]
     if not matches:
         raise ValueError(_shape_message(tuple(shape), tuple(labels)))
-    classes = shape[0] if len(shape) == 1 else shape[1]
-    if classes == 0:
-        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    classes = _check_classes(shape)
     if target.device != input.device:
         raise RuntimeError(_device_message("target", target, input))
     if weight is not None:
@@ -82,10 +80,11 @@ def check_probabilities(input: Tensor, target: Tensor, weight: Tensor | None) ->
             f"a floating-point target holds class probabilities and must have the shape of input, "
             f"{tuple(input.shape)}, got {tuple(target.shape)}; class indices are integers"
         )
+    classes = _check_classes(input.shape)
     if target.device != input.device:
         raise RuntimeError(_device_message("target", target, input))
     if weight is not None:
-        _check_weight_of(weight, input, input.shape[input.dim() > 1])
+        _check_weight_of(weight, input, classes)
 
 
 def reduction_code(reduction: str) -> int:
@@ -237,6 +236,13 @@ def _check_entries(name: str, matrix: Tensor, invertible: bool) -> None:
             f"{name} must be invertible, with a condition number below {LARGEST_CONDITION:g}, got "
             f"{condition:g}"
         )
+
+
+def _check_classes(shape: torch.Size) -> int:
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    if classes == 0:
+        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    return classes
 
 
 def _check_weight_of(weight: Tensor, input: Tensor, classes: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import Case, each_attached_loss, each_core_loss, each_loss, each_other_loss
+from cases import CASES, Case, each_attached_loss, each_core_loss, each_loss, each_other_loss
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
@@ -128,6 +128,14 @@ def test_torch_func_equals_a_loop(case: Case) -> None:
     )
     shared = torch.func.vmap(case, in_dims=(0, None))(batches, LABELS)
     close(shared, torch.stack([case(x, LABELS) for x in batches]))
+
+
+def test_vmap_does_not_compare_labels_modulo_their_range() -> None:
+    """156 is -100 modulo 256."""
+    x, labels = torch.randn(2, 3, 200), torch.tensor([[156, 0, 156], [199, 156, 1]])
+    loss = CASES[0]
+    found = torch.func.vmap(loss)(x, labels.to(torch.uint8))
+    assert torch.equal(found, torch.func.vmap(loss)(x, labels))
 
 
 @each_loss

@@ -74,7 +74,9 @@ def _per_row(coefficient: Tensor | float) -> Tensor | float:
 def _elsewhere(row: Row, k: Coefficients) -> Tensor:
     """The gradient at the classes that are not the label."""
     p = row.log_probs.exp()
-    result = _per_row(k.constant) + k.linear * row.logits + k.class_weight * row.class_weight
+    result = _per_row(k.constant) + k.class_weight * row.class_weight
+    if k.linear:  # 0 times a masked class, -inf, is NaN
+        result = result + k.linear * row.logits
     for q, coefficient in k.powers:
         result = result + _per_row(coefficient) * (q * row.log_probs).exp()
     if isinstance(k.entropy, Tensor) or k.entropy:
