@@ -42,7 +42,8 @@ def gradient(
     label_weight = torch.where(is_label, w, 0.0).sum(-1)
     log_probs = torch.log_softmax(x, -1)
 
-    result = torch.zeros_like(x)
+    # Zeros that depend on x: the second derivative of a linear loss is zero, not an error.
+    result = torch.where(torch.zeros_like(is_label), x, 0.0)
     for term in terms:
         v = _vector(term, target, kept, x)
         row = Row(x, is_label, log_probs, w, label_weight, v)
