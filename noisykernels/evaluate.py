@@ -120,6 +120,10 @@ def _check(
         validation.check_probabilities(input, target, weight)
     else:
         validation.check_tensors(input, target, weight)
+    for part in plan.parts:
+        for name, value in part.parameters.items():
+            if isinstance(value, Tensor) and value.dim() > 0:
+                validation.check_matrix(name, value, input)
     ignore_index = validation.integer("ignore_index", ignore_index)
     if probabilities and ignore_index >= 0:
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from noisykernels import validation
 from noisykernels.backends import extension
 from noisykernels.ops import pack
-from noisykernels.registry import LOSSES
+from noisykernels.registry import LOSSES, Parameter
 from noisykernels.terms import WeightedTerm, passes, resources
 
 
@@ -22,13 +22,14 @@ class Part(NamedTuple):
 
     scale: float
     name: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Parameter]
     factors: tuple[Tensor, ...] = ()
     """More of the weight: 0-d tensors whose values may change between calls."""
 
     def numbers(self) -> list[Tensor]:
         """Parameters and factors that are 0-d tensors: what may be annealed or learned."""
-        return [*filter(_is_number, self.parameters.values()), *self.factors]
+        numbers = [value for value in self.parameters.values() if _is_number(value)]
+        return [*numbers, *self.factors]
 
 
 class Pass(NamedTuple):
@@ -76,10 +77,9 @@ def plan(parts: tuple[Part, ...]) -> Plan:
 def single(name: str, **parameters: Any) -> Plan:
     """The plan of one loss, its parameters checked."""
     for value in parameters.values():
-        if type(value) is not float and type(value) is not str:
-            # The cache would take True for 1.0, and a tensor for whatever it held at first.
+        if type(value) not in _CACHED:
             parameters = LOSSES[name].check(parameters)
-            if any(isinstance(value, Tensor) for value in parameters.values()):
+            if any(isinstance(checked, Tensor) for checked in parameters.values()):
                 return plan((Part(1.0, name, parameters),))
             break
     if torch.compiler.is_dynamo_compiling():  # it warns of caches
@@ -87,11 +87,15 @@ def single(name: str, **parameters: Any) -> Plan:
     return _cached_single(name, **parameters)
 
 
-def _single(name: str, **parameters: float | str) -> Plan:
+def _single(name: str, **parameters: Parameter) -> Plan:
     return plan((Part(1.0, name, LOSSES[name].check(parameters)),))
 
 
-_cached_single = lru_cache(maxsize=256)(_single)  # bounded: an annealed q is new at every step
+# Bounded: an annealed q is new at every step. Typed: it would take True for 1.0.
+_cached_single = lru_cache(maxsize=256, typed=True)(_single)
+
+_CACHED = frozenset({float, int, bool, str})
+"""Types of parameters that stay what they are; a tensor may hold other numbers the next time."""
 
 
 def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
@@ -103,7 +107,7 @@ def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
     return Pass(vectors, ids, values, native)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[Tensor]:
     return isinstance(value, Tensor) and value.dim() == 0
 
 

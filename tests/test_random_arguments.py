@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
 import torch
 from hypothesis import given, note, settings
+from reference_cases import transition_matrix
 from torch import Tensor
 
 import noisykernels as nk
 from noisykernels import backends
-from noisykernels.modules import MODULES
-from noisykernels.registry import LOSSES, Choice, Domain, Range, RangeBy
+from noisykernels.loss_modules import MODULES
+from noisykernels.registry import LOSSES, Choice, Flag, Integer, Matrix, Range, RangeBy
 
 DTYPES = {torch.float64: 1e-9, torch.float32: 2e-5, torch.bfloat16: 1.6e-2, torch.float16: 2e-3}
 """With the error that is allowed, of a row's largest number."""
@@ -60,21 +60,25 @@ def parameter(domain: Range) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def parameters(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    defaults = {k: p.default for k, p in inspect.signature(MODULES[name]).parameters.items()}
-    domains: dict[str, Domain] = dict(LOSSES[name].parameters)
+def parameters(draw: st.DrawFn, name: str, classes: int) -> dict[str, Any]:
+    domains = LOSSES[name].parameters
     drawn: dict[str, Any] = {
         key: draw(st.sampled_from(domain.names))
         for key, domain in domains.items()
         if isinstance(domain, Choice)
     }
     for key, domain in domains.items():
-        if isinstance(domain, RangeBy):
-            domain = domain.ranges[drawn[domain.choice]]
-        if isinstance(domain, Range) and isinstance(defaults[key], float):
-            number = draw(parameter(domain))
+        if isinstance(domain, Flag):
+            drawn[key] = draw(st.booleans())
+        elif isinstance(domain, Integer):
+            drawn[key] = draw(st.integers(domain.least, domain.most))
+        elif isinstance(domain, Range | RangeBy):
+            chosen = domain if isinstance(domain, Range) else domain.ranges[drawn[domain.choice]]
+            number = draw(parameter(chosen))
             tensor = draw(st.booleans())
             drawn[key] = torch.tensor(number, dtype=torch.float64) if tensor else number
+        elif isinstance(domain, Matrix):
+            drawn |= LOSSES[name].matrices(transition_matrix(classes))
     return drawn
 
 
@@ -106,7 +110,7 @@ def calls(draw: st.DrawFn) -> Call:
         options["sample_weight"] = torch.rand(samples, generator=generator, dtype=torch.float64)
     weight = torch.rand(classes, generator=generator) if draw(st.booleans()) else None
     loss = MODULES[name](
-        **draw(parameters(name)),
+        **draw(parameters(name, classes)),
         weight=weight,
         ignore_index=ignore_index,
         reduction=draw(st.sampled_from(["none", "mean", "sum"])),

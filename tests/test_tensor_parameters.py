@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import noisykernels as nk
 import noisykernels.functional as NF
-from noisykernels.modules import MODULES
+from noisykernels.loss_modules import MODULES
 from noisykernels.registry import LOSSES
 
 LOGITS = 3 * torch.randn(7, 5, generator=torch.Generator().manual_seed(0)).double()
@@ -63,8 +63,9 @@ def _numbers() -> dict[str, Number]:
     found: dict[str, Number] = {}
     for case in REPRESENTATIVES:
         for name, default in case.parameters.items():
-            if isinstance(default, float):
-                tried = dict.fromkeys([default, *TRIED[name], *(v / 2 for v in TRIED[name])])
+            if isinstance(default, float) and not case.takes_matrix:
+                more = TRIED.get(name, ())
+                tried = dict.fromkeys([default, *more, *(v / 2 for v in (default, *more))])
                 value, other, *_ = (value for value in tried if _inside(case, name, value))
                 number = Number(case, name, value, other)
                 found.setdefault(str(number), number)

@@ -139,8 +139,8 @@ struct ElementSums {
   double factor[kMaxElements] = {};  // of f_k
 };
 
-// Sums over the classes that are not the label, where log p_k is above the floor: a second visit,
-// once the softmax is known.
+// Sums over the classes that are not the label, where log p_k is not below the floor: a second
+// visit, once the softmax is known.
 template <class Storage, class Scalar>
 INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                                 const RowSoftmax<Scalar>& softmax, const Plan& plan) {

@@ -7,26 +7,32 @@ whether the probability is next to 0 or next to 1.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
 class Rows:
-    """Logits, labels, and the class weights of both."""
+    """Logits ``z`` (N, C, ...), labels ``y`` (N, 1, ...), and the class weights of both."""
 
-    z: Tensor  # (N, C, ...)
-    y: Tensor  # (N, 1, ...)
-    log_p: Tensor  # of the softmax, (N, C, ...)
-    class_weight: Tensor  # w_k, (N, C, ...)
-    label_weight: Tensor  # w_y, (N, 1, ...)
+    def __init__(self, z: Tensor, y: Tensor, class_weight: Tensor, label_weight: Tensor) -> None:
+        self.z = z
+        self.y = y
+        self.class_weight = class_weight
+        self.label_weight = label_weight
+        self._log_p: Tensor | None = None
 
     @property
     def classes(self) -> int:
         """C."""
         return self.z.shape[1]
+
+    @property
+    def log_p(self) -> Tensor:
+        """The logarithm of the softmax, computed once."""
+        if self._log_p is None:  # not a cached_property: torch.compile does not know its lock
+            self._log_p = log_softmax(self.z)
+        return self._log_p
 
     @property
     def p(self) -> Tensor:
@@ -103,19 +109,14 @@ def one_minus_exp(x: Tensor) -> Tensor:
     return torch.where(x > -math.log(2), -torch.expm1(x), 1 - torch.exp(x))
 
 
-def finite(log_p: Tensor) -> Tensor:
-    """``log p`` of a class masked with -inf as the smallest number: 0 times it is 0, not NaN."""
-    return log_p.clamp_min(torch.finfo(log_p.dtype).min)
+def finite(x: Tensor) -> Tensor:
+    """``x`` with the smallest number for the -inf of a masked class: 0 times it is 0, not NaN."""
+    return x.clamp_min(torch.finfo(x.dtype).min)
 
 
-def power(log_p: Tensor, q: float | Tensor) -> Tensor:
-    """``p^q`` by the exponent, whose gradient with respect to ``q`` is finite at ``p = 0`` too."""
-    return torch.exp(q * finite(log_p))
-
-
-def one_minus_power(log_p: Tensor, q: float | Tensor) -> Tensor:
-    """``1 - p^q``, see :func:`power`."""
-    return one_minus_exp(q * finite(log_p))
+def times(q: float | Tensor, x: Tensor) -> Tensor:
+    """``q x``; if ``q`` learns, its gradient too is finite where a class is masked."""
+    return q * (finite(x) if isinstance(q, Tensor) else x)
 
 
 def unhinged(rows: Rows) -> Tensor:

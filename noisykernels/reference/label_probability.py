@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.reference._loss import loss
-from noisykernels.reference._rows import Rows, one_minus_exp, one_minus_power
+from noisykernels.reference._rows import Rows, one_minus_exp, times
 from noisykernels.reference.cross_entropy import ce
 
 
@@ -35,7 +35,7 @@ def gce(rows: Rows, q: float = 0.7) -> Tensor:
     raises the softmax to the power ``q``, whose gradient is NaN where ``p_y`` underflows, or clips
     ``p`` at 1e-7, below which the gradient is 0 although ``p_y^q`` is not small.
     """
-    return one_minus_power(rows.log_p_y, q) / q
+    return one_minus_exp(times(q, rows.log_p_y)) / q
 
 
 def truncated_gce(rows: Rows, q: float = 0.7, k: float = 0.5) -> Tensor:
@@ -53,11 +53,10 @@ def taylor_ce(rows: Rows, order: int = 2) -> Tensor:
     ``1 - p_y`` at order 1, CE for order -> infinity. Source: Feng et al. 2020, "Can cross entropy
     loss be robust to label noise?", IJCAI. It is not the Taylor softmax, which expands ``exp z``.
     """
-    miss = rows.miss
-    loss = miss
+    series = miss = rows.miss
     for i in range(2, int(order) + 1):
-        loss = loss + miss**i / i
-    return loss
+        series = series + miss**i / i
+    return series
 
 
 def focal(rows: Rows, gamma: float = 0.5, detach: bool = False) -> Tensor:
@@ -68,6 +67,8 @@ def focal(rows: Rows, gamma: float = 0.5, detach: bool = False) -> Tensor:
     times that weight. Other published code is NaN at ``p_y = 1`` if ``gamma < 1``.
     """
     log_miss = rows.log_miss.detach() if detach else rows.log_miss
+    # At p = 0 it is 0 without a slope: that times the infinite logarithm would be NaN.
+    log_miss = torch.where(rows.p_y > 0, log_miss, 0.0)
     return torch.exp(gamma * log_miss) * ce(rows)
 
 

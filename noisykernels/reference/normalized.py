@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.reference._loss import loss
-from noisykernels.reference._rows import Rows, one_minus_exp, one_minus_power
+from noisykernels.reference._rows import Rows, one_minus_exp, times
 
 
 def nce(rows: Rows) -> Tensor:
@@ -35,7 +35,7 @@ def ngce(rows: Rows, q: float = 0.7) -> Tensor:
 
     Source: Ma et al. 2020, arXiv:2006.13554.
     """
-    gce = one_minus_power(rows.log_p, q)
+    gce = one_minus_exp(times(q, rows.log_p))
     return rows.at_label(gce) / gce.sum(1, keepdim=True)
 
 
@@ -47,22 +47,19 @@ def nnce(rows: Rows, p_min: float = 1e-7) -> Tensor:
     ``p_min = 1e-8``.
     """
     u = torch.relu(rows.log_p - _log(p_min, rows))
-    return rows.sum_of_others(u) / u.sum(1, keepdim=True)
+    return 1 - rows.at_label(u) / u.sum(1, keepdim=True)
 
 
 def nnfl(rows: Rows, gamma: float = 0.5, p_min: float = 1e-7) -> Tensor:
-    """Normalized negative focal loss, ``1 - u_y / sum_k u_k`` with ``u_k = f(p_min) - f(p_k)``.
+    """Normalized negative focal loss, ``1 - u_y / sum_k u_k``, ``u_k = max(0, f(p_min) - f(p_k))``.
 
-    Here ``f(p) = -(1 - p)^gamma log p``, and ``p_k`` is clipped at ``p_min``. No gradient flows
-    through the weights, as in the published code. Source: as :func:`nnce`.
+    Here ``f(p) = -(1 - p)^gamma log p``, and no gradient flows through the weights of ``f(p_k)``,
+    as in the published code. Source: as :func:`nnce`.
     """
-
-    def minus_focal(log_p: Tensor) -> Tensor:
-        return _focal_weights(log_p, gamma) * log_p
-
     log_p_min = _log(p_min, rows)
-    u = minus_focal(rows.log_p.clamp_min(log_p_min)) - minus_focal(log_p_min)
-    return rows.sum_of_others(u) / u.sum(1, keepdim=True)
+    least = one_minus_exp(log_p_min) ** gamma * log_p_min
+    u = torch.relu(_focal_weights(rows.log_p, gamma) * rows.log_p - least)
+    return 1 - rows.at_label(u) / u.sum(1, keepdim=True)
 
 
 def _focal_weights(log_p: Tensor, gamma: float) -> Tensor:

@@ -12,7 +12,7 @@ from noisykernels.reference._rows import (
     leader,
     log_softmax,
     one_minus_exp,
-    power,
+    times,
     unhinged,
 )
 from noisykernels.reference.cross_entropy import ce
@@ -25,9 +25,11 @@ def muh(rows: Rows, quadratic: float = 0.0) -> Tensor:
     below. Source: Shoham et al. 2021, arXiv:2104.12477, which has no code. Its regularizer is
     ``z^T A z``, its corollary takes ``A = I / 2``: here ``quadratic = 0.5``.
     """
-    loss = unhinged(rows)
+    linear = unhinged(rows)
     # Left out, not multiplied by 0: the logits may hold inf.
-    return loss if is_zero(quadratic) else loss + quadratic * rows.z.square().sum(1, keepdim=True)
+    if is_zero(quadratic):
+        return linear
+    return linear + quadratic * rows.z.square().sum(1, keepdim=True)
 
 
 def centered_square(rows: Rows) -> Tensor:
@@ -47,9 +49,9 @@ def sgce(rows: Rows, q: float = 0.7) -> Tensor:
     theirs, an additive constant or a positive factor may differ.
     """
     # The label's own share of the mean is taken out of it: left in, it cancels in the gradient.
-    others = rows.sum_of_others(power(rows.log_p, q))
+    others = rows.sum_of_others(times(q, rows.log_p).exp())
     share = 1 / rows.classes
-    return (share * others - (1 - share) * power(rows.log_p_y, q)) / q
+    return (share * others - (1 - share) * times(q, rows.log_p_y).exp()) / q
 
 
 def alpha_mae(rows: Rows, alpha: float = 0.5, *, form: str = "temperature") -> Tensor:
@@ -60,7 +62,7 @@ def alpha_mae(rows: Rows, alpha: float = 0.5, *, form: str = "temperature") -> T
     Lemire Paquin et al. 2026, arXiv:2605.20347, of which only the abstract was at hand: both fit.
     """
     if form == "temperature":
-        return one_minus_exp(rows.at_label(log_softmax(alpha * rows.z))) / alpha
+        return one_minus_exp(rows.at_label(log_softmax(times(alpha, rows.z)))) / alpha
     if form == "convex":
         return alpha * rows.miss + (1 - alpha) * unhinged(rows)
     raise ValueError(f"form must be 'temperature' or 'convex', got {form!r}")
@@ -115,7 +117,7 @@ def pnorm(rows: Rows, s: float = 0.5) -> Tensor:
     For ``s < 1`` it is least, 1, where one class has all the probability. Source: Zhou et al. 2021,
     "Learning with noisy labels via sparse regularization", arXiv:2108.00192.
     """
-    return power(rows.log_p, s).sum(1, keepdim=True)
+    return times(s, rows.log_p).exp().sum(1, keepdim=True)
 
 
 muh_loss = loss(muh)
