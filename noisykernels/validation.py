@@ -220,13 +220,6 @@ def _check_kind(
         raise TypeError(_dtype_message(name, value, dtypes, logits))
 
 
-def _check_classes(shape: torch.Size) -> int:
-    classes = shape[0] if len(shape) == 1 else shape[1]
-    if classes == 0:
-        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
-    return classes
-
-
 def _check_entries(name: str, matrix: Tensor, invertible: bool) -> None:
     if not matrix.isfinite().all():
         raise ValueError(f"{name} must hold finite numbers")
@@ -243,6 +236,13 @@ def _check_entries(name: str, matrix: Tensor, invertible: bool) -> None:
             f"{name} must be invertible, with a condition number below {LARGEST_CONDITION:g}, got "
             f"{condition:g}"
         )
+
+
+def _check_classes(shape: torch.Size) -> int:
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    if classes == 0:
+        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    return classes
 
 
 def _check_weight_of(weight: Tensor, input: Tensor, classes: int) -> None:

@@ -24,6 +24,9 @@ What the kernels do for the others beside these is little: their terms share the
 skeleton. So of them the defaults are tested, where the formulas differ.
 """
 
+FURTHER = ("nfl", "entropy", "bootstrap_hard", "forward", "backward")
+"""A loss for each kind of sum that only the others take."""
+
 TRIED: dict[str, tuple[float, ...]] = {
     "q": (0.01, 0.1, 0.5, 0.7, 1.0),
     "alpha": (0.1, 0.5, 1.0, 2.0),
@@ -146,4 +149,7 @@ each_attached_loss = each_of([case for case in REPRESENTATIVES if not case.detac
 """Of the others the second derivative is that of the gradient, which autograd takes otherwise."""
 every_core_case = each_of([case for case in CASES if case.name in CORE])
 each_core_loss = each_of([case for case in REPRESENTATIVES if case.name in CORE])
+each_kind_of_pass = each_of(
+    [case for case in REPRESENTATIVES if case.name in CORE or case.name in FURTHER]
+)
 each_other_loss = each_of([case for case in REPRESENTATIVES if case.name not in CORE])

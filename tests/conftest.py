@@ -70,6 +70,29 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's rows are split over programs; and for each two rows a program evaluates the sums.
+
+    Of 65 classes the first part has two steps and the second the last class; of 32, nothing.
+    """
+    regimes = pytest.importorskip("noisykernels.triton.regimes")
+    loop = regimes.Loop(depth=2, block=16, warps=4, splits=2, depth_again=1)
+    monkeypatch.setattr(regimes, "ON_CHIP", 0)
+    monkeypatch.setattr(regimes, "forward_loop", lambda *_: loop)
+    monkeypatch.setattr(
+        regimes, "forward_tile", lambda rows, *_: regimes.Tile(2, 16, 4, -(-rows // 2))
+    )
+
+
+@pytest.fixture(params=["on chip", "split"])
+def regime(request: pytest.FixtureRequest) -> str:
+    """Where the rows are."""
+    if request.param == "split":
+        request.getfixturevalue("split")
+    return request.param
+
+
+@pytest.fixture
 def kernels() -> None:
     """Marks a test that is about the compiled kernels and means nothing without them."""
     if backends.extension is None:

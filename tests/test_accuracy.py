@@ -260,7 +260,9 @@ extreme_levels = pytest.mark.parametrize(
 
 
 @extreme_levels
-@pytest.mark.parametrize("family", ["normal", "offset+1e4", "wrong", "right", "ties", "masked"])
+@pytest.mark.parametrize(
+    "family", ["normal", "extreme", "offset+1e4", "wrong", "right", "ties", "masked"]
+)
 @each_other_loss
 def test_other_losses(case: Case, family: str, simd_level: str) -> None:
     for classes in 10, 101:

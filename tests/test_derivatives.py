@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
-from cases import CASES, Case, each_attached_loss, each_loss
+from cases import CASES, Case, each_attached_loss, each_core_loss, each_loss, each_other_loss
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
@@ -52,19 +53,28 @@ def leaf(x: Tensor) -> Tensor:
 close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-11)
 
 
+def check_derivatives(case: Case, forward_mode: bool = True, **options: Any) -> None:
+    def loss(x: Tensor) -> Tensor:
+        return case(x, LABELS, **options)
+
+    if not case.detached:
+        assert gradcheck(loss, logits(), check_forward_ad=forward_mode)
+    assert gradgradcheck(loss, logits(), check_fwd_over_rev=forward_mode)
+
+
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-@each_loss
+@each_core_loss
 def test_first_and_second_derivatives(
     case: Case, reduction: str, weight: Tensor | None, entrance: str
 ) -> None:
-    def loss(x: Tensor) -> Tensor:
-        return case(x, LABELS, weight=weight, reduction=reduction)
+    # A Python function with a jvp could not be compiled.
+    check_derivatives(case, entrance == "node", weight=weight, reduction=reduction)
 
-    node = entrance == "node"  # a Python function with a jvp could not be compiled
-    if not case.detached:
-        assert gradcheck(loss, logits(), check_forward_ad=node)
-    assert gradgradcheck(loss, logits(), check_fwd_over_rev=node)
+
+@each_other_loss
+def test_first_and_second_derivatives_of_other_losses(case: Case) -> None:
+    check_derivatives(case, weight=WEIGHT)
 
 
 @each_loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import Case, each_loss
+from cases import Case, each_kind_of_pass, each_loss
 from torch import Tensor
 
 from noisykernels.modules import Loss
@@ -49,7 +49,7 @@ def test_numbers_of_threads(case: Case, dtype: torch.dtype) -> None:
         assert same(step(module, logits, labels), alone)
 
 
-@each_loss
+@each_kind_of_pass
 def test_how_the_batch_is_split(case: Case) -> None:
     logits, labels = torch.randn(ROWS, CLASSES), torch.randint(CLASSES, (ROWS,))
     module = case.module(CLASSES, reduction="none")

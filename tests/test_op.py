@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import Case, each_loss
+from cases import Case, each_core_loss, each_kind_of_pass, each_loss
 from torch import Tensor
 from torch.library import opcheck
 
@@ -77,9 +77,17 @@ def assert_same_bits(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> None:
         torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@each_loss
-def test_compiled_equals_eager(case: Case, dynamic: bool) -> None:
+@each_kind_of_pass
+def test_compiled_equals_eager(case: Case) -> None:
+    check_compiled(case, dynamic=False)
+
+
+@each_core_loss
+def test_compiled_equals_eager_for_every_number_of_rows(case: Case) -> None:
+    check_compiled(case, dynamic=True)
+
+
+def check_compiled(case: Case, dynamic: bool) -> None:
     torch.compiler.reset()
     compiled = torch.compile(case, fullgraph=True, dynamic=dynamic)
     for rows in (4, 9) if dynamic else (4,):

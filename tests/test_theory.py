@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from cases import REPRESENTATIVES, Case, each_loss
+from cases import Case, each_core_loss, each_loss
 from torch import Tensor
 
 import noisykernels as nk
@@ -207,7 +207,7 @@ def test_sgce_with_unbounded_scores_does_not_become_smooth() -> None:
     assert theory.smoothness(partial(NF.sgce_loss, q=1e-7), 2) < 1e-6
 
 
-@pytest.mark.parametrize("case", REPRESENTATIVES, ids=str)
+@each_core_loss
 def test_no_hessian_is_larger_than_smoothness_says(case: Case) -> None:
     curvature = torch.func.jacrev(torch.func.grad(partial(at_label_zero, case)))
     rows = torch.randn(50, 4, dtype=torch.float64) * torch.logspace(-1, 2, 50)[:, None]

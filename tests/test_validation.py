@@ -67,7 +67,6 @@ WRONG_NUMBERS = {
     "inf": (inf, ValueError, "must be a finite number, got inf"),
     "huge int": (10**400, ValueError, "must be a finite number"),
     "tensor": (torch.ones(3), TypeError, r"got a float32 tensor of shape \(3,\); .* weight="),
-    "learnable": (torch.ones((), requires_grad=True), TypeError, r"pass \w+.detach\(\)"),
     "bool tensor": (torch.tensor(True), TypeError, "must be a real number, got a bool tensor"),
 }
 

@@ -42,6 +42,8 @@ class Loop(NamedTuple):
     block: int
     warps: int
     splits: int
+    depth_again: int
+    """Of the second visit, whose arithmetic takes more registers."""
 
 
 def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
@@ -73,7 +75,7 @@ def forward_loop(rows: int, classes: int, processors: int) -> Loop:
     splits = 1
     while rows * splits < 2 * processors and splits * depth * block * 2 < classes:
         splits *= 2
-    return Loop(depth, block, 4, splits)
+    return Loop(depth, block, 4, splits, depth // 2)
 
 
 def backward_tile(rows: int, classes: int) -> Tile:

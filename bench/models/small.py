@@ -1,4 +1,4 @@
-"""The networks of the demo."""
+"""The small networks of the demo."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 
-def mlp() -> nn.Module:
-    """64-256-10 with ReLU, for the 8x8 digits."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
+def mlp(classes: int = 10) -> nn.Module:
+    """64-256-classes with ReLU, for the 8x8 digits."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, classes))
 
 
-def small_cnn() -> nn.Module:
-    """Three convolutions with 32, 64 and 128 channels and a linear layer, for CIFAR-10.
+def small_cnn(classes: int = 10) -> nn.Module:
+    """Three convolutions with 32, 64 and 128 channels and a linear layer, for CIFAR.
 
     Without the normalization the bounded losses learn only some of the classes in 20 epochs.
     """
@@ -24,6 +24,6 @@ def small_cnn() -> nn.Module:
             nn.MaxPool2d(2),  # before the ReLU: they commute, and it has a quarter of the work
             nn.ReLU(),
         ]
-    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 2 * 2, 10))
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 2 * 2, classes))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
     return model
