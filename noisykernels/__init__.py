@@ -13,7 +13,9 @@ from noisykernels import (
     methods,
     noise,
     presets,
+    published,
     reference,
+    scores,
     theory,
 )
 from noisykernels.expression import loss
@@ -130,7 +132,9 @@ __all__ = [
     "methods",
     "noise",
     "presets",
+    "published",
     "reference",
     "row_statistics",
+    "scores",
     "theory",
 ]

@@ -9,8 +9,7 @@ import torch
 from cases import Case
 from torch import Tensor
 
-from noisykernels.loss_modules import MODULES
-from noisykernels.modules import RegisteredLoss
+from noisykernels.modules import MODULES, RegisteredLoss
 
 NAN, INF = float("nan"), float("inf")
 
