@@ -19,6 +19,7 @@ from noisykernels import (
     theory,
 )
 from noisykernels.expression import loss
+from noisykernels.extend import register_loss, register_term, unregister_loss, unregister_term
 from noisykernels.loss_modules import (
     AELLoss,
     AGCELoss,
@@ -134,7 +135,11 @@ __all__ = [
     "presets",
     "published",
     "reference",
+    "register_loss",
+    "register_term",
     "row_statistics",
     "scores",
     "theory",
+    "unregister_loss",
+    "unregister_term",
 ]
