@@ -93,6 +93,12 @@ class Loss(nn.Module):
         self._make_plan()
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a matrix that `load_state_dict(assign=True)` sets makes a new plan."""
+        super().__setattr__(name, value)
+        if name != "weight" and name in self._buffers:
+            self._make_plan()
+
     def _load_from_state_dict(self, *args: Any) -> None:
         super()._load_from_state_dict(*args)
         self._make_plan()

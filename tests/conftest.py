@@ -80,7 +80,7 @@ def split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regimes, "ON_CHIP", 0)
     monkeypatch.setattr(regimes, "forward_loop", lambda *_: loop)
     monkeypatch.setattr(
-        regimes, "forward_tile", lambda rows, *_: regimes.Tile(2, 16, 4, -(-rows // 2))
+        regimes, "sums_tile", lambda rows, *_, **__: regimes.Tile(2, 16, 4, -(-rows // 2))
     )
 
 

@@ -1,21 +1,13 @@
-"""The modules of the losses that the tests are repeated over, and what a step with one gives."""
+"""What a step with a loss gives, and when two of them are the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from cases import Case
 from torch import Tensor
 
-from noisykernels.modules import MODULES, RegisteredLoss
-
 NAN, INF = float("nan"), float("inf")
-
-
-def criterion(case: Case, **options: Any) -> RegisteredLoss:
-    return MODULES[case.name](**case.parameters, **options)
 
 
 def value_and_gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> tuple[Tensor, Tensor]:

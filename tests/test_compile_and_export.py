@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from cases import Case, each_loss
-from criteria import assert_same_bits, criterion, value_and_gradient
+from criteria import assert_same_bits, value_and_gradient
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -149,7 +149,7 @@ class Copies(TorchDispatchMode):
 def test_autocast_makes_no_copy_of_half_logits(case: Case, dtype: torch.dtype) -> None:
     logits = torch.randn(6, 5).to(dtype).requires_grad_()
     labels, s = torch.randint(5, (6,)), torch.rand(6)
-    loss = criterion(case)
+    loss = case.module(5)
     with torch.autocast("cpu", dtype=dtype), Copies(logits.numel()) as copies:
         value = loss(logits, labels)
         weighted, stats = loss(logits, labels, sample_weight=s, return_stats=True)

@@ -91,8 +91,16 @@ def test_parameters_can_be_read_and_not_changed(name):
     for parameter, value in {**PARAMETERS[name], "ignore_index": 3, "reduction": "none"}.items():
         kept = getattr(module, parameter)
         assert kept is value or kept == value
-        with pytest.raises(AttributeError, match=parameter):
-            setattr(module, parameter, value)
+        if not isinstance(value, torch.Tensor):
+            with pytest.raises(AttributeError, match=parameter):
+                setattr(module, parameter, value)
+
+
+def test_a_matrix_that_is_replaced_is_used():
+    """Setting a buffer is how `load_state_dict(assign=True)` works: it cannot be refused."""
+    module = nk.ForwardLoss(torch.eye(5))
+    module.T = transition_matrix(5)
+    assert torch.equal(module(LOGITS, TARGET), NF.forward_loss(LOGITS, TARGET, module.T))
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from cases import Case, each_loss
-from criteria import INF, NAN, criterion, value_and_gradient
+from cases import Case, each_core_loss, each_loss
+from criteria import INF, NAN, value_and_gradient
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 import noisykernels as nk
 
 REDUCTIONS = ["none", "mean", "sum"]
+CLASSES = 5
 IGNORED = 3
 CLASS_WEIGHT = torch.tensor([0.5, 2.0, 0.25, 1.0, 1.5], dtype=torch.float64)
 
@@ -41,13 +42,13 @@ def assert_the_rule(case: Case, shape: str, weight: Tensor | None, reduction: st
     options = {"weight": weight, "ignore_index": IGNORED}
 
     def expected(x: Tensor) -> Tensor:
-        losses = s * criterion(case, **options, reduction="none")(x, labels)
+        losses = s * case.module(CLASSES, **options, reduction="none")(x, labels)
         if reduction == "none":
             return losses
         w_y = torch.ones(5).double()[labels] if weight is None else weight[labels]
         return losses.sum() / (1 if reduction == "sum" else (s * w_y * (labels != IGNORED)).sum())
 
-    loss = criterion(case, **options, reduction=reduction)
+    loss = case.module(CLASSES, **options, reduction=reduction)
     found = value_and_gradient(lambda x: loss(x, labels, sample_weight=s), logits)
     for mine, other in zip(found, value_and_gradient(expected, logits), strict=True):
         close(mine, other)
@@ -56,22 +57,27 @@ def assert_the_rule(case: Case, shape: str, weight: Tensor | None, reduction: st
 @each_reduction
 @pytest.mark.parametrize("weight", [None, CLASS_WEIGHT], ids=["plain", "class weights"])
 @pytest.mark.parametrize("shape", SHAPES)
-@each_loss
+@each_core_loss
 def test_the_rule(case: Case, shape: str, weight: Tensor | None, reduction: str) -> None:
     assert_the_rule(case, shape, weight, reduction)
 
 
 @each_loss
+def test_the_rule_for_every_loss(case: Case) -> None:
+    assert_the_rule(case, "(N, C)", CLASS_WEIGHT, "mean")
+
+
+@each_core_loss
 def test_the_rule_on_every_backend(case: Case, backend: str) -> None:
     assert_the_rule(case, "(N, C, d1, d2)", CLASS_WEIGHT, "mean")
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-@each_loss
+@each_core_loss
 def test_a_whole_weight_repeats_the_sample(case: Case, reduction: str) -> None:
     logits, labels, _ = batch()
     times = torch.tensor([1, 3, 0, 2, 1, 1, 5])
-    loss = criterion(case, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
+    loss = case.module(CLASSES, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
     found = value_and_gradient(lambda x: loss(x, labels, sample_weight=times.double()), logits)
     repeated = labels.repeat_interleave(times)
     expected = value_and_gradient(lambda x: loss(x.repeat_interleave(times, 0), repeated), logits)
@@ -80,10 +86,10 @@ def test_a_whole_weight_repeats_the_sample(case: Case, reduction: str) -> None:
 
 
 @each_reduction
-@each_loss
+@each_core_loss
 def test_derivatives_by_logits_and_weights(case: Case, reduction: str) -> None:
     logits, labels, s = batch((4, 5))
-    loss = criterion(case, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
+    loss = case.module(CLASSES, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
 
     def of_both(x: Tensor, s: Tensor) -> Tensor:
         return loss(x, labels, sample_weight=s)
@@ -95,13 +101,13 @@ def test_derivatives_by_logits_and_weights(case: Case, reduction: str) -> None:
 
 @each_reduction
 @pytest.mark.parametrize("poison", [NAN, INF])
-@each_loss
+@each_core_loss
 def test_an_ignored_sample_may_hold_anything(case: Case, poison: float, reduction: str) -> None:
     """Its logits and its weight are not read; both get gradient zero."""
     logits, labels, s = batch()
     ignored = labels == IGNORED
     assert ignored.any()
-    loss = criterion(case, ignore_index=IGNORED, reduction=reduction)
+    loss = case.module(CLASSES, ignore_index=IGNORED, reduction=reduction)
     results = []
     for spoil in (False, True):
         x, weights = logits.clone(), s.clone()
@@ -117,28 +123,30 @@ def test_an_ignored_sample_may_hold_anything(case: Case, poison: float, reductio
         assert torch.equal(clean, spoiled)
 
 
-@each_loss
+@each_core_loss
 def test_no_weight_left_is_nan_as_no_sample_left(case: Case) -> None:
     logits, labels, s = batch()
     for weights, target in [(0 * s, labels), (s, torch.full_like(labels, IGNORED))]:
-        loss = criterion(case, ignore_index=IGNORED)(logits, target, sample_weight=weights)
+        loss = case.module(CLASSES, ignore_index=IGNORED)(logits, target, sample_weight=weights)
         assert loss.isnan()
-    empty = criterion(case)(logits[:0], labels[:0], sample_weight=s[:0])
+    empty = case.module(CLASSES)(logits[:0], labels[:0], sample_weight=s[:0])
     assert empty.isnan()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
-@each_loss
+@each_core_loss
 def test_weights_of_another_precision(case: Case, dtype: torch.dtype, backend: str) -> None:
     """Half precision logits have a loss in float32; a weight keeps its own dtype's gradient."""
     logits, labels = torch.randn(7, 5), torch.randint(5, (7,))
     s = torch.rand(7).to(dtype).requires_grad_()
     half = logits.bfloat16().requires_grad_()
-    loss = criterion(case)(half, labels, sample_weight=s)
+    loss = case.module(CLASSES)(half, labels, sample_weight=s)
     loss.backward()
     assert loss.dtype == torch.float32
     assert (half.grad.dtype, s.grad.dtype) == (torch.bfloat16, dtype)
-    expected = criterion(case)(half.detach().double(), labels, sample_weight=s.detach().double())
+    expected = case.module(CLASSES)(
+        half.detach().double(), labels, sample_weight=s.detach().double()
+    )
     torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=1e-6)
 
 
@@ -195,11 +203,11 @@ def test_compiled(dynamic: bool) -> None:
 
 
 @each_reduction
-@each_loss
+@each_core_loss
 def test_under_vmap(case: Case, reduction: str) -> None:
     """Batches of batches, and as in learned reweighting one gradient of the weights for each."""
     batches = [batch() for _ in range(3)]
-    loss = criterion(case, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
+    loss = case.module(CLASSES, weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
 
     def total(s: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return loss(x, y, sample_weight=s).sum()

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import oracle
 import pytest
 import torch
 import torch.nn.functional as F
 from criteria import INF, NAN
+from oracle import exact as exact_loss
+from oracle.rows import Rows
 from torch import Tensor
 
 import noisykernels as nk
@@ -118,7 +119,7 @@ def truth(
     w = np.ones(z.shape[1]) if weight is None else weight.double().numpy()
     w, smoothing = w.astype(np.longdouble), np.longdouble(label_smoothing)
     if target.is_floating_point():
-        rows = oracle.Rows(z, np.zeros(len(z), int))
+        rows = Rows(z, np.zeros(len(z), int))
         share = w * ((1 - smoothing) * as_rows(target) + smoothing / z.shape[1])
         losses = (share * rows.minus_log_p).sum(1)
         towards = share.sum(1, keepdims=True) * rows.p
@@ -129,7 +130,7 @@ def truth(
         y = target.reshape(-1).numpy()
         kept = y != ignore_index
         y = np.where(kept, y, 0)
-        exact = oracle.exact("ce", {"label_smoothing": label_smoothing}, z, y, w)
+        exact = exact_loss("ce", {"label_smoothing": label_smoothing}, z, y, w)
         losses, losses_scale = np.where(kept, exact.value, 0), np.where(kept, exact.value_scale, 0)
         gradients = [(np.where(kept[:, None], exact.gradient, 0), exact.gradient_scale[:, None])]
         divisor = (w[y] * kept).sum()

@@ -155,8 +155,8 @@ def test_launches_of_each_regime(launched: list[str], monkeypatch: pytest.Monkey
     assert launches_of(600, 10) == ["evaluate_tiles", "finish"]
     assert launches_of(2, 4097) == ["sum_rows", "evaluate_sums"]
     # Then it takes more programs than one.
-    assert regimes.forward_tile(16 * 32 + 1, 1, powers=1, reduces=True).programs > 1
-    monkeypatch.setattr(regimes, "forward_tile", lambda n, *_: Tile(1, 16, 4, n))
+    assert regimes.sums_tile(16 * 32 + 1, 1, powers=1, reduces=True).programs > 1
+    monkeypatch.setattr(regimes, "sums_tile", lambda n, *_, **__: Tile(1, 16, 4, n))
     assert launches_of(2, 4097) == ["sum_rows", "evaluate_sums", "finish"]
 
 
@@ -222,7 +222,7 @@ def test_rows_split_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch, launched: list[
     """Two rows for 132 multiprocessors: each is split in four, of which three have classes."""
     monkeypatch.setattr(launch, "processors", lambda device: 132)
     x, labels = normal(2)(2, 18000)
-    assert regimes.forward_loop(2, 18000, 132).splits == 4
+    assert regimes.forward_loop(2, 18000, powers=1, processors=132).splits == 4
     assert max(errors(SUMS[0], x.float(), labels)) <= 1
 
 

@@ -32,7 +32,7 @@ if backends.available()["triton"] is not True:
 
 INF, NAN = float("inf"), float("nan")
 ROWS, IGNORED = 8, 7
-CLASSES = 33  # a padded block; split, one class in the second part
+CLASSES = 65  # a padded block; split, two steps in the first part and one class in the second
 READS_VECTORS = Need.VECTOR | Need.VECTOR_POWER
 
 PARAMETERS: dict[str, tuple[tuple[float, float], ...]] = {
@@ -279,6 +279,16 @@ def test_a_vector_of_zeros_and_ones() -> None:
     for name in "forward", "backward":
         loss, _ = operator(x, y, [WeightedTerm(name, 1.0, vectors=identity)])
         torch.testing.assert_close(loss, plain, rtol=1e-13, atol=0)
+
+
+def test_what_the_leading_class_lacks_of_one_is_exact(regime: str) -> None:
+    """Of two classes it decides the label's gradient; as 1 - p_k it would be off by a fifth."""
+    x, y = torch.tensor([[0.0, 15.0]], requires_grad=True), torch.tensor([0])
+    term = WeightedTerm("nfl", 1.0, 0.5, -INF)
+    loss, _ = operator(x, y, [term])
+    (slope,) = torch.autograd.grad(loss, x, torch.ones(1))
+    exact = gradient(torch.ones(1).double(), x.detach().double(), y, None, [term], -100, False)
+    torch.testing.assert_close(slope[0, 0].double(), exact[0, 0], rtol=3e-6, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5])

@@ -13,11 +13,13 @@ template <class V>
 NOISYKERNELS_INLINE void normalized(const Row<V>& row, const Weighted<V>& t, V label, V factor,
                                     V others, bool negative, Gradient<V>& g) {
   const V total = label + others, share = label / total, scale = t.weight / total;
+  // A masked class makes the total infinite, and its part all of it.
+  const V rest = others == __builtin_inf() ? V{} + 1.0 : others / total;
   const V factors = row.element_factor[t.element];
-  g.value += t.weight * (negative ? others / total : share);
-  g.power[0] += scale * (factor - share * (factor + factors)) * row.sum_inv;
+  g.value += t.weight * (negative ? rest : share);
+  g.power[0] += scale * (factor * rest - share * factors) * row.sum_inv;
   g.element[t.element] += scale * share;
-  g.label -= scale * (factor * row.miss * (1.0 - share) + share * row.p * factors);
+  g.label -= scale * (factor * row.miss * rest + share * row.p * factors);
 }
 
 // f_y log p_y / sum_k f_k log p_k

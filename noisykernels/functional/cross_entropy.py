@@ -29,7 +29,7 @@ def ce_loss(
         <tensors>
             This loss also takes class probabilities, a floating-point tensor of input's shape: then
             no sample is ignored, the mean divides by their number, and gradients flow to target
-            too. They come without sample_weight and return_stats.
+            too. They come without return_stats.
         <options>
         label_smoothing: Share e of the label that is spread over all classes, 0 <= e <= 1:
             ``-(1 - e) log p_y - e / C sum_k log p_k``.

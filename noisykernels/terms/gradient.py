@@ -35,7 +35,8 @@ def gradient(
     target = target.long()  # a smaller type would compare modulo its range
     kept = target != ignore_index
     rows = _rows(logits, target, weight, kept)
-    result = torch.zeros_like(rows.logits)
+    # Zeros that depend on the logits: the second derivative of a linear loss is zero, not an error.
+    result = torch.where(torch.zeros_like(rows.is_label), rows.logits, 0.0)
     for term in terms:
         row, k = _coefficients(term, rows, target, kept)
         part = term.weight * torch.where(row.is_label, _per_row(k.label), _elsewhere(row, k))

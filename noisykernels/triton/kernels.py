@@ -123,7 +123,7 @@ def evaluate_tiles(
                 point,
                 softmax.log_sum.to(x.dtype)[:, None],
                 softmax.top_miss.to(x.dtype)[:, None],
-                is_label,
+                valid & (is_label == 0),
                 exponents,
                 elements,
                 VISIT.half,
@@ -288,13 +288,13 @@ def sum_rows_again(
 
         found = (tl.zeros([BLOCK], label_value.dtype),) * (2 * len(elements))
         for first in range(begin, end, DEPTH * BLOCK):
-            classes, _valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            classes, valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
             more = sum_elements(
                 x,
                 shift[:, None],
                 log_sum,
                 top_miss,
-                classes == label,
+                valid & (classes != label),
                 exponents,
                 elements,
                 VISIT.half,

@@ -119,10 +119,12 @@ def forward(
         if reduction != NONE:
             loss.fill_(float("nan") if reduction == MEAN else 0.0)
         return loss, columns, divisor.fill_(1.0)
-    regime = len(spec.exponents), reduction != NONE
+    powers = len(spec.exponents)
     with on_device(logits):
         if problem.classes <= regimes.ON_CHIP:
-            tile = regimes.forward_tile(problem.rows, problem.classes, *regime)
+            tile = regimes.forward_tile(
+                problem.rows, problem.classes, powers, reduces=reduction != NONE
+            )
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_tiles[(tile.programs,)](
                 problem,
@@ -147,7 +149,9 @@ def forward(
                 maxnreg=tile.registers,
             )
         else:
-            loop = regimes.forward_loop(problem.rows, problem.classes, processors(logits.device))
+            loop = regimes.forward_loop(
+                problem.rows, problem.classes, powers, processors(logits.device)
+            )
             shape = problem.rows, loop.splits
             parts = logits.new_empty((spec.part_count, *shape), dtype=dtype)
             element_parts = logits.new_empty((2 * len(spec.elements), *shape), dtype=dtype)
@@ -161,6 +165,7 @@ def forward(
                 DEPTH=loop.depth,
                 BLOCK=loop.block,
                 num_warps=loop.warps,
+                maxnreg=loop.registers,
             )
             if spec.elements:
                 kernels.sum_rows_again[shape](
@@ -177,7 +182,7 @@ def forward(
                     SPLITS=loop.splits,
                     num_warps=loop.warps,
                 )
-            tile = regimes.forward_tile(problem.rows, loop.splits, *regime)
+            tile = regimes.sums_tile(problem.rows, loop.splits, powers, reduces=reduction != NONE)
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_sums[(tile.programs,)](
                 problem,

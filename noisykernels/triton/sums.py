@@ -236,13 +236,13 @@ def merge_parts(
 
 @triton.jit
 def element_factor(d, e, sum_inv, log_sum, top_miss, element, HALF: tl.constexpr):
-    """(1 - p_k)^gamma, and of which classes it counts: those whose log p_k is above the floor."""
+    """(1 - p_k)^gamma, and whether it counts: where log p_k is not below the floor."""
     # Only the class with the largest logit can have a p_k above 1/2.
     miss = tl.where(d == 0.0, top_miss, 1.0 - e * sum_inv)
     # Of a certain class finite too: gamma may be zero.
     log_miss = tl.maximum(tl.log(miss), -1e38)
     floor = tl.zeros([], d.dtype) + element.floor[0] + element.floor[1]
-    return exponential(log_miss, element.gamma, HALF), d - log_sum > floor
+    return exponential(log_miss, element.gamma, HALF), d - log_sum >= floor
 
 
 @triton.jit
@@ -251,20 +251,20 @@ def sum_elements(
     shift,
     log_sum,
     top_miss,
-    is_label,
+    others,
     exponents,
     elements,
     HALF: tl.constexpr,
     AXIS: tl.constexpr,
 ):
-    """Of a second visit: for each element the sums of offset + f(p_k) log p_k and of f(p_k)."""
+    """Sums of offset + f(p_k) log p_k and of f(p_k) over the other classes: a second visit."""
     d = x - shift
     e = exponential(d, exponents[0], HALF)
     sum_inv = tl.exp(-log_sum)
     found = ()
     for j in tl.static_range(len(elements)):
         factor, above = element_factor(d, e, sum_inv, log_sum, top_miss, elements[j], HALF)
-        counts = above & (is_label == 0)
+        counts = above & others
         offset = tl.zeros([], d.dtype) + elements[j].offset[0] + elements[j].offset[1]
         gap = tl.where(counts, offset + factor * (d - log_sum), 0.0)
         factor = tl.where(counts, factor, 0.0)

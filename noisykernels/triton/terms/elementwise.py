@@ -19,22 +19,24 @@ def nfl(row, gamma, floor):
 
 @triton.jit
 def nnfl(row, gamma, floor):
-    """1 - g_y / sum_k g_k, g_k = A + (1 - p_k)^gamma log p_k above the floor, which is its zero."""
+    """1 - g_y / sum_k g_k, g_k = A + (1 - p_k)^gamma log p_k down to the floor, its zero."""
     factor = _label_factor(row, gamma, floor)
     gap = row.element.offset + factor * row.softmax.log_p
-    gap = tl.where(row.softmax.log_p > floor, gap, 0.0)
+    gap = tl.where(row.softmax.log_p >= floor, gap, 0.0)
     return _normalized(row, factor, gap, row.element.gap, True)
 
 
 @triton.jit
 def _label_factor(row, gamma, floor):
-    return tl.where(row.softmax.log_p > floor, power(row.softmax.miss, gamma), 0.0)
+    return tl.where(row.softmax.log_p >= floor, power(row.softmax.miss, gamma), 0.0)
 
 
 @triton.jit
 def _normalized(row, factor, label, others, NEGATIVE: tl.constexpr):
     total_inv = 1.0 / (label + others)
-    share, rest = label * total_inv, others * total_inv
+    share = label * total_inv
+    # A masked class makes the total infinite, and its part all of it.
+    rest = tl.where(others == float("inf"), 1.0, others * total_inv)
     factors = row.element.factor
     return Gradient(
         value=rest if NEGATIVE else share,

@@ -35,7 +35,7 @@ class Element(NamedTuple):
     """Sums over k != y with f(p_k), the factor of the elementwise function of a term."""
 
     offset: Any
-    gap: Any  # sum of offset + f(p_k) log p_k, of the classes above the floor
+    gap: Any  # sum of offset + f(p_k) log p_k, of the classes not below the floor
     factor: Any  # sum of f(p_k)
 
 
