@@ -75,10 +75,11 @@ def register_loss(
                 f"the parameters of {terms.__name__} are {list(signature.parameters)}, got what "
                 f"{list(parameters)} may be"
             )
+        function = _function(terms, signature)
         register(
             formula=formula, symmetric=symmetric, bounded=bounded, source=source, **parameters
         )(terms)
-        return _function(terms, signature)
+        return function
 
     return add
 
