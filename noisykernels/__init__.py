@@ -13,10 +13,13 @@ from noisykernels import (
     methods,
     noise,
     presets,
+    published,
     reference,
+    scores,
     theory,
 )
 from noisykernels.expression import loss
+from noisykernels.extend import register_loss, register_term, unregister_loss, unregister_term
 from noisykernels.loss_modules import (
     AELLoss,
     AGCELoss,
@@ -130,7 +133,13 @@ __all__ = [
     "methods",
     "noise",
     "presets",
+    "published",
     "reference",
+    "register_loss",
+    "register_term",
     "row_statistics",
+    "scores",
     "theory",
+    "unregister_loss",
+    "unregister_term",
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from noisykernels import backends, reference, statistics, validation
+from noisykernels import backends, formula, published, reference, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
 from noisykernels.ops import REDUCTIONS
 from noisykernels.plan import Part, Plan
+from noisykernels.registry import LOSSES
 from noisykernels.sample_weight import weigh
 from noisykernels.statistics import Stats
 
@@ -93,7 +96,7 @@ def _with_options(
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE or not plan.passes or probabilities:
+    if not plan.runs_on(backend) or probabilities:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -143,7 +146,7 @@ def _checked(
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type)
-    if backend == backends.REFERENCE or not plan.passes or target.is_floating_point():
+    if not plan.runs_on(backend) or target.is_floating_point():
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
 
@@ -199,8 +202,21 @@ def _reference(
         validation.check_labels(target, input.shape[input.dim() > 1], ignore_index)
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     losses: list[Tensor] = [
-        prod(part.factors, start=part.scale)
-        * getattr(reference, f"{part.name}_loss")(input, target, **part.parameters, **options)
+        prod(part.factors, start=part.scale) * _in_plain_torch(part)(input, target, **options)
         for part in parts
     ]
     return sum(losses[1:], losses[0])
+
+
+def _in_plain_torch(part: Part) -> Callable[..., Tensor]:
+    """The loss as its code was published, from its paper, or if it has neither from its terms."""
+    name = f"{part.name}_loss"
+    source = published if part.published else reference
+    if hasattr(source, name):
+        return partial(getattr(source, name), **part.parameters)
+    if part._replace(factors=()).numbers():
+        raise TypeError(
+            f"{part.name} was registered from outside the package: its parameters must be numbers, "
+            "not tensors that require grad, lie on a GPU or are traced"
+        )
+    return partial(formula.loss, LOSSES[part.name].terms(**part.parameters))

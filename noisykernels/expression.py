@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 
-from noisykernels import validation
-from noisykernels.loss_modules import MODULES
-from noisykernels.modules import Loss
-from noisykernels.registry import LOSSES, losses
+from noisykernels import published, validation
+from noisykernels.modules import MODULES, Loss
+from noisykernels.registry import LOSSES, Domain, Flag, losses
 
 _OPERATIONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -69,6 +68,12 @@ def loss(
         raise TypeError(f"text must be a str, got {validation.describe(text)}")
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     return _Expression(text, options).loss()
+
+
+def _takes(name: str) -> dict[str, Domain]:
+    """The parameters of a loss, and whether it is computed as published if that is another loss."""
+    choice: dict[str, Domain] = {"published": Flag()}
+    return {**LOSSES[name].parameters, **(choice if hasattr(published, f"{name}_loss") else {})}
 
 
 class _Expression:
@@ -143,10 +148,12 @@ class _Expression:
             if close := difflib.get_close_matches(name, losses(), cutoff=0.5):
                 hint = f"did you mean {validation.choices(close)}?"
             self.fail(f"unknown loss {name!r}; {hint}", self.place(node))
+        if name not in MODULES:
+            self.fail(f"{name} has no module, a RegisteredLoss of its function", self.place(node))
         given = self.arguments(name, node) if isinstance(node, ast.Call) else {}
         values = {parameter: self.argument(value) for parameter, value in given.items()}
         signature = MODULES[name].__signature__.parameters
-        allowed = LOSSES[name].parameters
+        allowed = _takes(name)
         complete = {parameter: signature[parameter].default for parameter in allowed} | values
         for parameter, value in complete.items():
             if value is inspect.Parameter.empty:
@@ -164,7 +171,7 @@ class _Expression:
 
     def arguments(self, name: str, call: ast.Call) -> dict[str, ast.expr]:
         """The parameters of a loss that are given, each with the place of its value."""
-        takes = list(LOSSES[name].parameters)
+        takes = list(_takes(name))
         signature = MODULES[name].__signature__.parameters
         positional = [p for p in takes if signature[p].kind is not signature[p].KEYWORD_ONLY]
         known = f"{name} takes {', '.join(takes)}" if takes else f"{name} takes no parameters"

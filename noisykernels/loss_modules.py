@@ -180,9 +180,3 @@ class BackwardLoss(RegisteredLoss, function=functional.backward_loss):
 
 class ForwardRCELoss(RegisteredLoss, function=functional.forward_rce_loss):
     """Forward correction and RCE, see `noisykernels.functional.forward_rce_loss`."""
-
-
-MODULES: dict[str, type[RegisteredLoss]] = {
-    cls._name: cls for cls in RegisteredLoss.__subclasses__()
-}
-"""The module of each loss by its short name."""

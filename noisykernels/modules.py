@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from noisykernels import validation
 from noisykernels.evaluate import LossAndStats, evaluate
-from noisykernels.plan import Part, Plan, plan
+from noisykernels.plan import Part, Plan, checked_part, plan
 from noisykernels.registry import LOSSES, Parameter
 
 OF_A_CALL = frozenset({"input", "target", "sample_weight", "return_stats"})
@@ -265,6 +265,7 @@ class RegisteredLoss(Loss):
         )
         for name in LOSSES[cls._name].parameters:
             setattr(cls, name, _parameter(name))
+        MODULES[cls._name] = cls
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Check the arguments and keep them."""
@@ -274,12 +275,21 @@ class RegisteredLoss(Loss):
             raise TypeError(f"{type(self).__name__}: {error}") from None
         bound.apply_defaults()
         arguments = bound.arguments
-        part = Part(1.0, self._name, LOSSES[self._name].check(arguments))
+        part = checked_part(self._name, arguments, arguments.get("published", False))
         options = (arguments[name] for name in ("weight", "ignore_index", "reduction"))
         super().__init__((part,), *options)
 
+    @property
+    def published(self) -> bool:
+        """Whether it is computed as its authors' code does."""
+        return self._parts[0].published
+
     def _describe_parts(self) -> list[str]:
         return _arguments(self._parts[0])
+
+
+MODULES: dict[str, type[RegisteredLoss]] = {}
+"""The module of each loss by its short name."""
 
 
 def _factor(value: Any) -> float:
@@ -300,11 +310,12 @@ def _scale(part: Part) -> list[str]:
 
 
 def _arguments(part: Part) -> list[str]:
-    return [
+    shown = [
         f"{name}={_shown(value)}"
         for name, value in part.parameters.items()
         if not (name == "label_smoothing" and value == 0)
     ]
+    return [*shown, "published=True"] if part.published else shown
 
 
 def _shown(value: Parameter) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.backends import extension
-from noisykernels.terms import NAMES, TERMS, Need, WeightedTerm, columns, gradient
+from noisykernels.terms import TERMS, Need, WeightedTerm, columns, gradient
 
 NONE, MEAN, SUM = range(3)
 """Reductions as the operators take them."""
@@ -36,7 +36,8 @@ for _name in ("backward", "triton_backward", "backward_formula"):
 
 def pack(terms: Sequence[WeightedTerm]) -> tuple[list[int], list[float]]:
     """The operators' `terms` and `values`: ids, and a weight and two parameters for each."""
-    ids = [NAMES.index(term.name) for term in terms]
+    names = list(TERMS)
+    ids = [names.index(term.name) for term in terms]
     values = [value for term in terms for value in (term.weight, term.parameter, term.second)]
     return ids, values
 
@@ -45,15 +46,16 @@ def unpack(
     ids: Sequence[int], values: Sequence[float], vectors: Tensor | None = None
 ) -> list[WeightedTerm]:
     """The inverse of `pack`; the terms that read vectors get them."""
+    names = list(TERMS)
     terms = zip(ids, values[::3], values[1::3], values[2::3], strict=True)
     reading = Need.VECTOR | Need.VECTOR_POWER
     return [
         WeightedTerm(
-            NAMES[i],
+            names[i],
             weight,
             parameter,
             second,
-            vectors if TERMS[NAMES[i]].needs & reading else None,
+            vectors if TERMS[names[i]].needs & reading else None,
         )
         for i, weight, parameter, second in terms
     ]

@@ -47,6 +47,14 @@ def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         _check_weight_of(weight, input, classes)
 
 
+def check_logits(input: Tensor) -> None:
+    """Check logits that come without labels."""
+    _check_kind("input", input, FLOATING)
+    if input.dim() == 0:
+        raise ValueError(_shape_message((), ()))
+    _check_classes(input.shape)
+
+
 def check_weight(weight: Tensor) -> None:
     """Check what can be known about class weights without the logits."""
     _check_kind("weight", weight, FLOATING)

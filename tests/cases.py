@@ -14,7 +14,7 @@ from torch import Tensor
 import noisykernels as nk
 import noisykernels.functional as NF
 from noisykernels import reference
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.registry import LOSSES, Choice, Flag, Loss, Matrix
 
 CORE = ("ce", "rce", "mae", "gce", "muh", "sgce", "alpha_mae", "sce")

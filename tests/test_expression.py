@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import noisykernels as nk
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.plan import plan
 from noisykernels.registry import LOSSES
 

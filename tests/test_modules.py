@@ -16,7 +16,7 @@ from torch import nn
 
 import noisykernels as nk
 from noisykernels import functional as NF
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.registry import LOSSES
 from noisykernels.terms import passes
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import noisykernels as nk
 from noisykernels import backends
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.registry import LOSSES, Choice, Flag, Integer, Matrix, Range, RangeBy
 
 DTYPES = {torch.float64: 1e-9, torch.float32: 2e-5, torch.bfloat16: 1.6e-2, torch.float16: 2e-3}

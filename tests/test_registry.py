@@ -12,12 +12,13 @@ import torch
 
 import noisykernels as nk
 from noisykernels import functional, reference
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.registry import LOSSES, Choice, Flag, Integer, Matrix, Range, RangeBy
 from noisykernels.terms import TERMS
 
 OF_A_CALL = {"input", "target", "sample_weight", "return_stats"}
-SHARED = {"weight", "ignore_index", "reduction"} | OF_A_CALL
+OPTIONS = {"sample_weight", "return_stats", "published"}
+SHARED = {"weight", "ignore_index", "reduction", "published"} | OF_A_CALL
 
 
 def signature(module: object, name: str) -> inspect.Signature:
@@ -52,7 +53,7 @@ def test_every_loss_has_a_function_a_reference_and_a_module_and_nothing_else_doe
 def test_signatures_agree(name):
     parameters = signature(functional, name).parameters
     assert untyped(signature(reference, name).parameters.values()) == untyped(
-        p for p in parameters.values() if p.name not in ("sample_weight", "return_stats")
+        p for p in parameters.values() if p.name not in OPTIONS
     )
     assert list(inspect.signature(MODULES[name]).parameters.values()) == [
         p for p in parameters.values() if p.name not in OF_A_CALL

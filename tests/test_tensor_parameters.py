@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import noisykernels as nk
 import noisykernels.functional as NF
-from noisykernels.loss_modules import MODULES
+from noisykernels.modules import MODULES
 from noisykernels.registry import LOSSES
 
 LOGITS = 3 * torch.randn(7, 5, generator=torch.Generator().manual_seed(0)).double()

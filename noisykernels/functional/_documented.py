@@ -25,6 +25,10 @@ weight: Factor for the loss of each class, a floating-point tensor of shape (C,)
             times their sample weights) or "sum".
         return_stats: Whether to return `noisykernels.statistics.Stats` too."""
 
+_PUBLISHED = """\
+published: Whether to compute what the code of the authors does, clamps included, in plain
+            torch: see `noisykernels.published`."""
+
 _CONTRACT = """\
 Returns:
         The loss, a scalar, or with reduction="none" of target's shape; float64 for float64 logits,
@@ -46,6 +50,7 @@ def documented(function: _Function) -> _Function:
         (function.__doc__ or "")
         .replace("<tensors>", _TENSORS)
         .replace("<options>", _OPTIONS)
+        .replace("<published>", _PUBLISHED)
         .replace("<contract>", f"{_CONTRACT}\n\n    Source:\n        {source}")
     )
     return function

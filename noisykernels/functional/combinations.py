@@ -24,6 +24,7 @@ def sce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Symmetric cross entropy, ``alpha * ce + beta * rce``, in one pass.
 
@@ -33,6 +34,7 @@ def sce_loss(
         beta: Weight of `rce_loss`, beta >= 0.
         A: As in `rce_loss`, A < 0.
         <options>
+        <published>
 
     <contract>
 
@@ -41,7 +43,7 @@ def sce_loss(
         >>> sce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), alpha=0.1, beta=1.0)
         tensor(0.8760)
     """
-    plan = single("sce", alpha=alpha, beta=beta, A=A)
+    plan = single("sce", published, alpha=alpha, beta=beta, A=A)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -137,6 +139,7 @@ def nce_rce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Normalized and reverse cross entropy, ``alpha * nce + beta * rce``: symmetric.
 
@@ -148,6 +151,7 @@ def nce_rce_loss(
         beta: Weight of `rce_loss`, beta >= 0.
         A: As in `rce_loss`, A < 0.
         <options>
+        <published>
 
     <contract>
 
@@ -156,7 +160,7 @@ def nce_rce_loss(
         >>> nce_rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-9.21)
         tensor(2.0126)
     """
-    plan = single("nce_rce", alpha=alpha, beta=beta, A=A)
+    plan = single("nce_rce", published, alpha=alpha, beta=beta, A=A)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -214,6 +218,7 @@ def nfl_rce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Normalized focal loss and reverse cross entropy, ``alpha * nfl + beta * rce``: symmetric.
 
@@ -226,6 +231,7 @@ def nfl_rce_loss(
         gamma: As in `nfl_loss`, gamma >= 0.
         A: As in `rce_loss`, A < 0.
         <options>
+        <published>
 
     <contract>
 
@@ -234,7 +240,7 @@ def nfl_rce_loss(
         >>> nfl_rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-9.21)
         tensor(1.9873)
     """
-    plan = single("nfl_rce", alpha=alpha, beta=beta, gamma=gamma, A=A)
+    plan = single("nfl_rce", published, alpha=alpha, beta=beta, gamma=gamma, A=A)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )

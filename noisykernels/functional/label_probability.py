@@ -22,14 +22,17 @@ def rce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Reverse cross entropy, ``-A (1 - p_y)``: symmetric, a multiple of `mae_loss`.
 
     Args:
         <tensors>
         A: Stands for log 0 in ``-sum_k p_k log onehot_k``, A < 0. The paper's value is -4;
-            published code clips the one-hot label at 1e-4, which is A = -9.21.
+            published code clips the one-hot label at 1e-4, which is A = log 1e-4 = -9.21. With
+            ``published`` that takes the place of -4.
         <options>
+        <published>
 
     <contract>
 
@@ -38,7 +41,7 @@ def rce_loss(
         >>> rce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), A=-4.0)
         tensor(0.8521)
     """
-    plan = single("rce", A=A)
+    plan = single("rce", published, A=A)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -87,6 +90,7 @@ def gce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Generalized cross entropy, ``(1 - p_y^q) / q``: from cross entropy, q -> 0, to MAE, q = 1.
 
@@ -94,6 +98,7 @@ def gce_loss(
         <tensors>
         q: Exponent, 0 < q <= 1. The larger, the more robust and the slower to train.
         <options>
+        <published>
 
     <contract>
 
@@ -102,7 +107,7 @@ def gce_loss(
         >>> gce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7)
         tensor(0.2205)
     """
-    plan = single("gce", q=q)
+    plan = single("gce", published, q=q)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -191,6 +196,7 @@ def focal_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Focal loss, ``-(1 - p_y)^gamma log p_y``: cross entropy with less weight on what is learned.
 
@@ -200,6 +206,7 @@ def focal_loss(
         detach: Whether ``(1 - p_y)^gamma`` counts as a constant in the gradient, as in the
             published code of losses for noisy labels.
         <options>
+        <published>
 
     <contract>
 
@@ -208,7 +215,7 @@ def focal_loss(
         >>> focal_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=0.5)
         tensor(0.1106)
     """
-    plan = single("focal", gamma=gamma, detach=detach)
+    plan = single("focal", published, gamma=gamma, detach=detach)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )

@@ -88,6 +88,7 @@ def ngce_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Normalized generalized cross entropy, ``(1 - p_y^q) / sum_k (1 - p_k^q)``: symmetric.
 
@@ -95,6 +96,7 @@ def ngce_loss(
         <tensors>
         q: Exponent, 0 < q <= 1.
         <options>
+        <published>
 
     <contract>
 
@@ -103,7 +105,7 @@ def ngce_loss(
         >>> ngce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), q=0.7)
         tensor(0.0889)
     """
-    plan = single("ngce", q=q)
+    plan = single("ngce", published, q=q)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )

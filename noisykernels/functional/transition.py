@@ -22,6 +22,7 @@ def forward_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Forward correction, ``-log (T^T p)_y``: cross entropy of the predicted noisy labels.
 
@@ -32,6 +33,7 @@ def forward_loss(
         T: Transition matrix of shape (C, C), ``T[i, j] = P(noisy label j | clean label i)``: not
             negative, rows sum to 1, on input's device, not requiring grad.
         <options>
+        <published>
 
     <contract>
 
@@ -41,7 +43,7 @@ def forward_loss(
         >>> forward_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), T)
         tensor(0.4294)
     """
-    plan = single("forward", T=T)
+    plan = single("forward", published, T=T)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -58,6 +60,7 @@ def backward_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Backward correction, ``-sum_k (T^-1)_yk log p_k``: unbiased under the noise, unbounded below.
 
@@ -69,6 +72,7 @@ def backward_loss(
             negative, rows sum to 1, on input's device, not requiring grad; invertible, with a
             condition number below 1e6.
         <options>
+        <published>
 
     <contract>
 
@@ -78,7 +82,7 @@ def backward_loss(
         >>> backward_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), T)
         tensor(-0.3319)
     """
-    plan = single("backward", T=T)
+    plan = single("backward", published, T=T)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )

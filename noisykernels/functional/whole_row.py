@@ -262,6 +262,7 @@ def bootstrap_soft_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Soft bootstrapping, cross entropy with the target ``beta onehot + (1 - beta) p``.
 
@@ -271,6 +272,7 @@ def bootstrap_soft_loss(
         <tensors>
         beta: Share of the label in the target, 0 <= beta <= 1.
         <options>
+        <published>
 
     <contract>
 
@@ -279,7 +281,7 @@ def bootstrap_soft_loss(
         >>> bootstrap_soft_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), beta=0.95)
         tensor(0.2608)
     """
-    plan = single("bootstrap_soft", beta=beta)
+    plan = single("bootstrap_soft", published, beta=beta)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
@@ -296,6 +298,7 @@ def bootstrap_hard_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     return_stats: bool = False,
+    published: bool = False,
 ) -> LossAndStats:
     """Hard bootstrapping, cross entropy with ``beta onehot + (1 - beta) onehot'``.
 
@@ -305,6 +308,7 @@ def bootstrap_hard_loss(
         <tensors>
         beta: Share of the label in the target, 0 <= beta <= 1.
         <options>
+        <published>
 
     <contract>
 
@@ -313,7 +317,7 @@ def bootstrap_hard_loss(
         >>> bootstrap_hard_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), beta=0.8)
         tensor(0.2395)
     """
-    plan = single("bootstrap_hard", beta=beta)
+    plan = single("bootstrap_hard", published, beta=beta)
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )

@@ -70,6 +70,10 @@ class Rows:
         """The label's entry of (N, C, ...) values."""
         return values.gather(1, self.y)
 
+    def of_label(self, matrix: Tensor) -> Tensor:
+        """The label's row of a (C, C) matrix, (N, C, ...)."""
+        return matrix.to(self.z.dtype)[self.y.squeeze(1)].movedim(-1, 1)
+
     def sum_of_others(self, values: Tensor) -> Tensor:
         """The sum of (N, C, ...) values over all classes but the label."""
         return values.scatter(1, self.y, 0.0).sum(1, keepdim=True)

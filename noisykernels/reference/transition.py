@@ -18,7 +18,7 @@ def forward(rows: Rows, T: Tensor) -> Tensor:
 
     Published code clips ``p`` at 1e-7.
     """
-    column = _of_labels(T.T, rows)
+    column = rows.of_label(T.T)
     # Where the noisy label is likely, from what lacks to 1: at T = I it is CE at both ends.
     lacking = (rows.p * (1 - column)).sum(1, keepdim=True)
     likely = lacking < 0.5
@@ -32,7 +32,7 @@ def backward(rows: Rows, T: Tensor) -> Tensor:
 
     The inverse is computed in float64.
     """
-    row = _of_labels(torch.linalg.inv(T.to(torch.float64)), rows)
+    row = rows.of_label(torch.linalg.inv(T.to(torch.float64)))
     # 0 times the -inf of a masked class is 0.
     return -torch.where(row == 0, 0.0, row * rows.log_p).sum(1, keepdim=True)
 
@@ -44,11 +44,6 @@ def forward_rce(rows: Rows, T: Tensor, beta: float = 1.0, A: float = -4.0) -> Te
     arXiv:1908.06112, which calls it Forward + SL.
     """
     return forward(rows, T) + beta * rce(rows, A)
-
-
-def _of_labels(matrix: Tensor, rows: Rows) -> Tensor:
-    """The matrix's rows at the labels, (N, C, ...)."""
-    return matrix.to(rows.z.dtype)[rows.y.squeeze(1)].movedim(-1, 1)
 
 
 forward_loss = loss(forward)

@@ -26,7 +26,7 @@ from noisykernels.registry.domains import (
     Range,
     RangeBy,
 )
-from noisykernels.registry.loss import LOSSES, Loss, Terms, losses
+from noisykernels.registry.loss import LOSSES, Loss, Terms, losses, register
 
 __all__ = [
     "LOSSES",
@@ -46,6 +46,7 @@ __all__ = [
     "label_probability",
     "losses",
     "normalized",
+    "register",
     "transition",
     "whole_row",
 ]

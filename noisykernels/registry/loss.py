@@ -66,7 +66,9 @@ def register(
     """
 
     def add(terms: _Function) -> _Function:
-        name, title = terms.__name__, (terms.__doc__ or "").rstrip(".")
+        name, title = terms.__name__.removesuffix("_loss"), (terms.__doc__ or "").rstrip(".")
+        if name in LOSSES:
+            raise ValueError(f"there is a loss {name!r} already")
         LOSSES[name] = Loss(name, title, terms, parameters, formula, symmetric, bounded, source)
         return terms
 

@@ -14,7 +14,7 @@ torch: the order of `TERMS` gives the ids that the kernels know (`csrc/terms/tab
 """
 
 from noisykernels.terms import probability, logits, softmax, vector, elementwise  # noqa: I001
-from noisykernels.terms.gradient import gradient
+from noisykernels.terms.gradient import gradient, values
 from noisykernels.terms.row import (
     MAX_ELEMENTS,
     MAX_POWERS,
@@ -26,11 +26,15 @@ from noisykernels.terms.row import (
     Row,
     Term,
     WeightedTerm,
+    term,
 )
 from noisykernels.terms.sums import STATISTICS, Resources, columns, passes, resources, visits
 
 NAMES: tuple[str, ...] = tuple(TERMS)
-"""Names of the terms, in the order of their ids."""
+"""Names of the terms of this package, which all kernels know, in the order of their ids.
+
+Those that are registered from outside come after them in `TERMS`.
+"""
 
 __all__ = [
     "MAX_ELEMENTS",
@@ -54,6 +58,8 @@ __all__ = [
     "probability",
     "resources",
     "softmax",
+    "term",
+    "values",
     "vector",
     "visits",
 ]

@@ -1,8 +1,9 @@
-"""The row gradient of a weighted sum in plain torch: what double backward differentiates."""
+"""A weighted sum and its row gradient in plain torch: what double backward differentiates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,39 +32,68 @@ def gradient(
         ignore_index: rows with this label get gradient zero.
         mean: whether the reduction divides by the weight of the kept rows.
     """
-    axis = 0 if logits.dim() == 1 else 1
     target = target.long()  # a smaller type would compare modulo its range
-    kept = (target != ignore_index).unsqueeze(-1)
-    x = torch.where(kept, logits.movedim(axis, -1), 0.0)
+    kept = target != ignore_index
+    rows = _rows(logits, target, weight, kept)
+    # Zeros that depend on the logits: the second derivative of a linear loss is zero, not an error.
+    result = torch.where(torch.zeros_like(rows.is_label), rows.logits, 0.0)
+    for term in terms:
+        row, k = _coefficients(term, rows, target, kept)
+        part = term.weight * torch.where(row.is_label, _per_row(k.label), _elsewhere(row, k))
+        by_label_weight = TERMS[term.name].by_label_weight
+        result = result + (part * row.label_weight.unsqueeze(-1) if by_label_weight else part)
+    if mean:
+        upstream = upstream / rows.label_weight.sum()
+    result = result * upstream.to(result.dtype).unsqueeze(-1)
+    result = torch.where(kept.unsqueeze(-1), result, 0.0)
+    return result.movedim(-1, _axis(logits)).to(logits.dtype)
+
+
+def values(
+    logits: Tensor, target: Tensor, weight: Tensor | None, terms: Sequence[WeightedTerm]
+) -> Tensor:
+    """The weighted sum of terms whose gradient that is, for each row, none of them ignored."""
+    kept = torch.ones_like(target, dtype=torch.bool)
+    rows = _rows(logits, target, weight, kept)
+    result = torch.zeros_like(rows.label_weight)
+    for term in terms:
+        row, k = _coefficients(term, rows, target, kept)
+        by_label_weight = TERMS[term.name].by_label_weight
+        factor = row.label_weight if by_label_weight else 1.0
+        result = result + term.weight * factor * k.value
+    return result
+
+
+def _axis(logits: Tensor) -> int:
+    return 0 if logits.dim() == 1 else 1
+
+
+def _rows(logits: Tensor, target: Tensor, weight: Tensor | None, kept: Tensor) -> Row:
+    kept = kept.unsqueeze(-1)
+    x = torch.where(kept, logits.movedim(_axis(logits), -1), 0.0)
     x = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision is computed in float32
     classes = x.shape[-1]
     w = x.new_ones(classes) if weight is None else weight.to(x.dtype)
     is_label = kept & (target.unsqueeze(-1) == torch.arange(classes, device=x.device))
     label_weight = torch.where(is_label, w, 0.0).sum(-1)
-    log_probs = torch.log_softmax(x, -1)
-
-    # Zeros that depend on x: the second derivative of a linear loss is zero, not an error.
-    result = torch.where(torch.zeros_like(is_label), x, 0.0)
-    for term in terms:
-        v = _vector(term, target, kept, x)
-        row = Row(x, is_label, log_probs, w, label_weight, v)
-        k = TERMS[term.name](row, term.parameter, term.second)
-        part = term.weight * torch.where(is_label, _per_row(k.label), _elsewhere(row, k))
-        by_label_weight = TERMS[term.name].by_label_weight
-        result = result + (part * label_weight.unsqueeze(-1) if by_label_weight else part)
-    if mean:
-        upstream = upstream / label_weight.sum()
-    result = torch.where(kept, result * upstream.to(x.dtype).unsqueeze(-1), 0.0)
-    return result.movedim(-1, axis).to(logits.dtype)
+    return Row(x, is_label, torch.log_softmax(x, -1), w, label_weight, None)
 
 
-def _vector(term: WeightedTerm, target: Tensor, kept: Tensor, x: Tensor) -> Tensor | None:
-    if term.vectors is None:
-        return None
-    vectors = term.vectors.to(x.dtype)
+def _coefficients(
+    term: WeightedTerm, rows: Row, target: Tensor, kept: Tensor
+) -> tuple[Row, Coefficients]:
+    """The rows with the term's vectors, and what the term makes of them."""
+    row = rows
+    if term.vectors is not None:
+        row = replace(rows, vector=_vector(term, term.vectors, target, kept, rows.logits))
+    return row, TERMS[term.name](row, term.parameter, term.second)
+
+
+def _vector(term: WeightedTerm, vectors: Tensor, target: Tensor, kept: Tensor, x: Tensor) -> Tensor:
+    vectors = vectors.to(x.dtype)
     if Need.BY_SAMPLE in TERMS[term.name].needs:
         return vectors.reshape(x.shape)
-    return embedding(torch.where(kept.squeeze(-1), target, 0), vectors)  # unlike [], under vmap too
+    return embedding(torch.where(kept, target, 0), vectors)  # unlike [], under vmap too
 
 
 def _per_row(coefficient: Tensor | float) -> Tensor | float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -156,6 +156,8 @@ class Term:
     formula: Callable[[Row, float, float], Coefficients]
     needs: Need
     by_label_weight: bool
+    triton: Any = None
+    """Its jit function, of a term from outside; `noisykernels.triton.terms` has the others."""
 
     def __call__(self, row: Row, parameter: float, second: float) -> Coefficients:
         """The term's value and coefficients."""
@@ -168,11 +170,26 @@ TERMS: dict[str, Term] = {}
 _Formula = Callable[[Row, float, float], Coefficients]
 
 
-def term(needs: Need, *, by_label_weight: bool = True) -> Callable[[_Formula], _Formula]:
-    """Add a formula to `TERMS` under its own name."""
+def term(
+    needs: Need, *, by_label_weight: bool = True, triton: Any = None
+) -> Callable[[_Formula], _Formula]:
+    """Add a formula to `TERMS` under its own name.
+
+    Args:
+        needs: What a kernel has to sum over the row.
+        by_label_weight: Whether the row's class weight multiplies the term.
+        triton: Of a term from outside the package its jit function, see
+            `noisykernels.triton.terms`; without it the formula serves on GPUs too.
+
+    Raises:
+        ValueError: If there is a term of this name.
+    """
 
     def add(formula: _Formula) -> _Formula:
-        TERMS[formula.__name__] = Term(formula, needs, by_label_weight)
+        name = formula.__name__
+        if name in TERMS:
+            raise ValueError(f"there is a term {name!r} already")
+        TERMS[name] = Term(formula, needs, by_label_weight, triton)
         return formula
 
     return add

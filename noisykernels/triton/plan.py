@@ -151,7 +151,10 @@ def make_launch(
             ElementNumbers(exponent(element.gamma), pair(element.floor), pair(element.offset))
             for element in elements
         ),
-        tuple(jit_terms.TERMS[term.name] for term in weighted_terms),
+        tuple(
+            term.triton or jit_terms.TERMS[weighted_term.name]
+            for weighted_term, term in zip(weighted_terms, terms, strict=True)
+        ),
         tuple(map(pair, values)),
     )
 
