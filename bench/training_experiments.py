@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bench import train_cifar, train_clothing1m
-from bench.errors import Parser, UsageError, exit_status
+from bench.errors import Parser, exit_status
 from bench.training import experiments, papers
-from bench.training.experiments import Experiment
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,17 +23,17 @@ def main(arguments: list[str] | None = None) -> int:
 def program(options: argparse.Namespace, added: Sequence[str]) -> None:
     if not options.names:
         _list()
-    chosen = [found for name in options.names for found in experiments.find(name)]
-    for experiment in chosen:
+    for experiment in [found for name in options.names for found in experiments.find(name)]:
+        clothing1m = experiment.data == papers.CLOTHING1M
+        trainer = train_clothing1m if clothing1m else train_cifar
         if not options.run:
             print(f"# {experiment.title}, noise {experiment.noise}")
-        train = _program(experiment)
         for command in experiment.commands():
             line = [*command, *added]
-            if not options.run:
-                print(f"python -m {train.__module__} {shlex.join(line)}")
-            elif train(line):
-                raise UsageError(f"{experiment.name} ended with {shlex.join(line)}")
+            if options.run:
+                trainer.program(trainer.parse(line))
+            else:
+                print(f"python -m {trainer.__name__} {shlex.join(line)}")
 
 
 def _list() -> None:
@@ -45,11 +44,6 @@ def _list() -> None:
     titles = {experiment.name: experiment.title for experiment in experiments.experiments()}
     for name, count in counts.items():
         print(f"{name:22} {count:4} runs  {titles[name]}")
-
-
-def _program(experiment: Experiment) -> Callable[[list[str]], int]:
-    clothing1m = experiment.data == papers.CLOTHING1M
-    return train_clothing1m.main if clothing1m else train_cifar.main
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

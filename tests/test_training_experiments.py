@@ -79,4 +79,5 @@ def test_carried_out_with_options_of_ones_own(tmp_path):
 def test_bad_input(tmp_path, capsys, arguments, complaint):
     output = ["--data", "digits", "--recipe", "quick", "--output", str(tmp_path)]
     assert training_experiments.main(arguments + output * ("--" in arguments)) == 2
-    assert complaint in capsys.readouterr().err.splitlines()[0]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert complaint in line
