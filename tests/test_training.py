@@ -267,6 +267,18 @@ def test_record_and_outputs(tmp_path):
         assert arrays["test_features"].shape == (450, 256)
 
 
+def test_outputs_asked_for_too_late(tmp_path, capsys):
+    """Those of the last epoch follow from its checkpoint; the others are named."""
+    command = [*COMMAND, "--epochs", "2", "--output", str(tmp_path)]
+    assert train_cifar.main(command) == 0
+    assert train_cifar.main([*command, "--dump", "1", "2"]) == 0
+    assert "--dump 1: that epoch is over" in capsys.readouterr().out
+    with np.load(only(tmp_path, ".npz")) as arrays:
+        accuracy = 100 * (arrays["test_logits"].argmax(1) == arrays["test_labels"]).mean()
+    last = json_lines.read(only(tmp_path, ".jsonl"))[-1]
+    assert accuracy == pytest.approx(last["last"])
+
+
 def test_sweep_chooses_on_held_out_noisy_labels(tmp_path):
     """A rate that learns nothing loses; the run that follows has the other one and all images."""
     command = [*COMMAND, "--epochs", "2", "--sweep", "lr=1e-6,0.05", "--output", str(tmp_path)]

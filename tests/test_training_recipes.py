@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
+from bench import train_cifar
 from bench.errors import UsageError
 from bench.models import MODELS
-from bench.training import recipes
+from bench.training import command, papers, recipes
 from bench.training.criteria import criterion
 from bench.training.recipes import Recipe
 from bench.training.sweep import candidates
@@ -48,6 +49,28 @@ def test_recipe_of_a_paper(name, data, expected):
 def test_loss_of_a_paper(name, data, expected):
     loss = criterion(recipes.load(name, data, {}).loss, "fused")
     assert {key: getattr(loss, key) for key in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("preset", "data", "name", "expected"),
+    [
+        ("jal_ce", "cifar10", "jal", ("jal", "jal_ce(alpha=1, beta=1, a=30)")),
+        ("nce_rce", "cifar100", "alf", ("alf", "nce_rce(alpha=10, beta=0.1, A=-9.2103)")),
+        ("jal_ce", "cifar10", "alf", ("alf, weight_decay=0, l1=5e-05", "jal_ce(1, 1, 30)")),
+        ("gce", "clothing1m", "jal", ("jal", "gce(q=0.6)")),
+        (
+            "sce:asymmetric 0.4",
+            "cifar10",
+            "sce-5.1",
+            ("sce-5.1, weight_decay=0.005", "sce(alpha=0.1, beta=5, A=-9.2103)"),
+        ),
+    ],
+)
+def test_preset_changes_what_its_recipe_has_not(preset, data, name, expected):
+    options = train_cifar.parse(["--recipe", name, "--preset", preset])
+    recipe, loss = command._checked(options, data)
+    assert recipe.name == expected[0]
+    assert papers.same_loss(loss, expected[1])
 
 
 def test_special_weight_decays_are_of_layers_that_exist():

@@ -5,26 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from training_records import record, report, row
 
 from bench import json_lines, training_report
 from bench.tabulate import Table, spread
 from bench.training import papers, recipes
 from bench.training.labels import NAMES
-from bench.training.run import Run
-
-
-def record(folder, accuracies, *, seed=0, complete=True, recipe="sce-5.2", **changes) -> None:
-    """The record of a run on CIFAR-10 that reached these accuracies."""
-    values = {"data": "cifar10", "images": 50_000, "noise": "symmetric:0.4", "loss": "ce"}
-    of_recipe = recipes.load(recipe, "cifar10", changes.pop("recipe_changes", {}))
-    run = Run(**values | changes, recipe=of_recipe, seed=seed)
-    lines = [{"kind": "run", **vars(run), "recipe": vars(of_recipe), "facts": {"device": "cpu"}}]
-    for number, accuracy in enumerate(accuracies, start=1):
-        speed = {"images_per_second": 1000.0 * number, "loss_share": 0.5 * number}
-        lines.append({"kind": "epoch", "epoch": number, "accuracy": accuracy, **speed})
-    if complete:
-        lines.append({"kind": "result", "last": accuracies[-1]})
-    json_lines.write(folder / f"{run.name}.jsonl", lines)
 
 
 def step_times(folder, device="cpu") -> None:
@@ -37,18 +23,6 @@ def step_times(folder, device="cpu") -> None:
     absent = {"seconds": None, "loss_seconds": None, "share": None, "absent": "no compiler"}
     lines.append({**common, "backend": "compiled", **absent})
     json_lines.write(folder / "steps.jsonl", lines)
-
-
-def report(folder) -> tuple[str, str]:
-    """Markdown and HTML of the results in a folder."""
-    output = folder / "report"
-    assert training_report.main([str(folder), "--output", str(output)]) == 0
-    return output.with_suffix(".md").read_text(), output.with_suffix(".html").read_text()
-
-
-def row(markdown: str, start: str) -> list[str]:
-    (line,) = [line for line in markdown.splitlines() if line.startswith(f"| {start} |")]
-    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_seeds_are_one_row_beside_the_paper(tmp_path):

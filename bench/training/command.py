@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.errors import Parser, UsageError
 from bench.facts import facts
 from bench.tabulate import spread
-from bench.training import recipes, sweep
+from bench.training import presets, recipes, sweep
 from bench.training.criteria import BACKENDS, criterion
 from bench.training.parallel import Group, chosen_device, device_name, joined, use_threads
 from bench.training.recipes import Recipe
@@ -59,6 +59,7 @@ def parser(program: str, description: str | None) -> Parser:
     known = ", ".join(recipes.names())
     add("--recipe", default="quick", metavar="NAME", help=f"{known} or a FILE.toml; %(default)s")
     add("--loss", metavar="TEXT", help="as nk.loss reads it, instead of the recipe's")
+    add("--preset", metavar="NAME", help="published loss, lr, decay and clip; or NAME:VARIANT")
     add("--backend", choices=BACKENDS, default="fused", help="what computes the loss; %(default)s")
     add("--epochs", type=_positive, help="instead of the recipe's")
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other values for the recipe")
@@ -116,10 +117,17 @@ def _checked(options: argparse.Namespace, table: str) -> tuple[Recipe, str]:
     changes = recipes.parse_changes(options.set)
     if options.epochs:
         changes["epochs"] = options.epochs
+    loss = options.loss
+    if options.preset:
+        if loss:
+            raise UsageError(f"--preset {options.preset} brings its loss: leave out --loss {loss}")
+        loss, values = presets.find(options.preset, table)
+        # A recipe that has the preset's values keeps its name, by which the papers' are found.
+        changes = recipes.different(values, recipes.load(options.recipe, table, {})) | changes
     recipe = recipes.load(options.recipe, table, changes)
-    loss = options.loss or recipe.loss
+    loss = loss or recipe.loss
     if not loss:
-        raise UsageError(f"recipe {recipe.name} names no loss: give one with --loss")
+        raise UsageError(f"recipe {recipe.name} names no loss: give --loss or --preset")
     criterion(loss, options.backend)
     if late := [epoch for epoch in options.dump if epoch > recipe.epochs]:
         raise UsageError(f"--dump {late[0]}: there are {recipe.epochs} epochs")

@@ -12,6 +12,9 @@ from torch import Tensor
 
 import noisykernels as nk
 
+CLOTHING1M = "clothing1m"
+"""The data that have a training program of their own."""
+
 PATH = Path(__file__).with_suffix(".toml")
 
 
@@ -19,12 +22,18 @@ PATH = Path(__file__).with_suffix(".toml")
 class Published:
     """An accuracy in a paper's table."""
 
+    table: str
+    """Short name of the table."""
     source: str
+    seeds: int
+    """Number of runs that the accuracy is the mean of."""
     recipe: str
     data: str
     noise: str
     loss: str
     accuracy: float
+    row: str
+    """The loss that the row of the table is named by here; a noise may have other parameters."""
 
 
 @lru_cache(maxsize=1)
@@ -32,12 +41,15 @@ def published() -> list[Published]:
     """All of them."""
     return [
         Published(
+            table=table["name"],
             source=table["source"],
+            seeds=table["seeds"],
             recipe=table["recipe"],
             data=table["data"],
             noise=noise,
             loss=row.get("at", {}).get(noise, row["loss"]),
             accuracy=accuracy,
+            row=row["loss"],
         )
         for table in tomllib.loads(PATH.read_text(encoding="utf-8"))["table"]
         for row in table["row"]

@@ -10,10 +10,17 @@ from statistics import median
 from typing import Any
 
 from bench import json_lines
+from bench.asymptotic import Point
 from bench.errors import UsageError
+from bench.training import dumps, papers
+from bench.training.criteria import BACKENDS
 from bench.training.steps import StepTime
 
 Line = json_lines.Line
+
+BACKEND_NAMES = dict(
+    zip(BACKENDS, ("fused", "tidy eager", "published eager", "torch.compile"), strict=True)
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,41 @@ class Group:
     """The line of one of them."""
     histories: Sequence[Sequence[Line]]
     """The lines of the epochs, for each seed."""
+    dumps: Sequence[Mapping[int, Path]]
+    """The files of outputs by their epochs, for each seed."""
+
+    @property
+    def loss(self) -> str:
+        """The loss, and what computes it if that is not us."""
+        loss, backend = self.run["loss"], self.run["backend"]
+        return loss if backend == "fused" else f"{loss} ({BACKEND_NAMES[backend]})"
+
+    @property
+    def data(self) -> str:
+        """The data, and what accuracy is of if not of the test images."""
+        data = self.run["data"]
+        return f"{data}, held-out noisy labels" if self.run["held_out"] else data
+
+    @property
+    def label(self) -> str:
+        """The loss, and what it changes in the recipe."""
+        _, _, changes = self.run["recipe"]["name"].partition(", ")
+        return f"{self.loss}; {changes}" if changes else self.loss
+
+    @property
+    def setting(self) -> str:
+        """What losses are compared on, each with its own learning rate perhaps."""
+        return (
+            f"{self.data}, noise {self.run['noise']}, {self.run['recipe']['name'].split(', ')[0]}"
+        )
+
+    @property
+    def published(self) -> papers.Published | None:
+        """The paper's result; a changed recipe or part of the data has another name than there."""
+        run = self.run
+        if run["held_out"]:
+            return None
+        return papers.find(run["recipe"]["name"], run["data"], run["noise"], run["loss"])
 
     @property
     def last(self) -> list[float]:
@@ -51,11 +93,20 @@ class StepTimes:
 
 
 @dataclass(frozen=True)
+class Asymptotic:
+    """What bench.asymptotic found."""
+
+    run: Line
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything that was found."""
 
     groups: Sequence[Group]
     steps: Sequence[StepTimes]
+    asymptotic: Sequence[Asymptotic]
     unfinished: int
     """Number of runs that are not complete; nothing is said of them."""
 
@@ -66,21 +117,29 @@ def gather(places: Sequence[Path]) -> Results:
     Raises:
         UsageError: If a place is not there, or a file is something else.
     """
-    runs: dict[str, list[list[Line]]] = defaultdict(list)
-    steps, unfinished = [], 0
+    runs: dict[str, list[tuple[Path, list[Line]]]] = defaultdict(list)
+    steps: list[StepTimes] = []
+    asymptotic: list[Asymptotic] = []
+    unfinished = 0
     for path in _files(places):
         lines = json_lines.read(path)
-        kinds = {line["kind"] for line in lines}
-        if lines[0]["kind"] == "steps" and kinds <= {"steps", "step"}:
-            times = [StepTime(**_without_kind(line)) for line in lines[1:]]
-            steps.append(StepTimes(lines[0]["facts"], times))
-        elif lines[0]["kind"] != "run" or not kinds <= {"run", "epoch", "result"}:
-            raise UsageError(f"{path} holds neither a run nor step times")
-        elif "result" in kinds:
-            runs[_but_seed(lines[0])].append(lines)
-        else:
-            unfinished += 1
-    return Results([_group(same) for same in runs.values()], steps, unfinished)
+        first, *others = lines
+        match first["kind"], {line["kind"] for line in others}:
+            case "run", kinds if kinds <= {"epoch", "result"}:
+                if "result" in kinds:
+                    runs[_but_seed(first)].append((path, lines))
+                else:
+                    unfinished += 1
+            case "steps", kinds if kinds <= {"step"}:
+                times = [StepTime(**_without_kind(line)) for line in others]
+                steps.append(StepTimes(first["facts"], times))
+            case "asymptotic", kinds if kinds <= {"point"}:
+                points = [Point(**_without_kind(line)) for line in others]
+                asymptotic.append(Asymptotic(first, points))
+            case _:
+                raise UsageError(f"{path} holds neither a run nor step times")
+    groups = [_group(same) for same in runs.values()]
+    return Results(groups, steps, asymptotic, unfinished)
 
 
 def _files(places: Sequence[Path]) -> list[Path]:
@@ -92,9 +151,12 @@ def _files(places: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _group(same: Sequence[Sequence[Line]]) -> Group:
-    epochs = [[line for line in lines if line["kind"] == "epoch"] for lines in same]
-    return Group(same[0][0], epochs)
+def _group(same: Sequence[tuple[Path, Sequence[Line]]]) -> Group:
+    return Group(
+        run=same[0][1][0],
+        histories=[[line for line in lines if line["kind"] == "epoch"] for _, lines in same],
+        dumps=[dumps.beside(path) for path, _ in same],
+    )
 
 
 def _but_seed(run: Line) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from torch import Tensor
 
 from bench import json_lines
-from bench.files import owned, write_atomically
-from bench.training import checkpoint, records
+from bench.files import owned
+from bench.training import checkpoint, dumps, records
+from bench.training.dumps import Dump
 from bench.training.evaluation import outputs
 from bench.training.parallel import Group
 from bench.training.progress import Watch
@@ -58,7 +57,9 @@ class Session:
             state = self.group.shared(checkpoint.load(path, watch.say) if leads else None)
             if state is not None:
                 trainer.restore(state)
-                watch.say(f"continuing after epoch {trainer.epoch}, step {trainer.step}")
+                where = f"epoch {trainer.epoch}, step {trainer.step}"
+                watch.say("complete" if trainer.complete else f"continuing after {where}")
+                self._dump_late(trainer, source, clean_labels, watch)
             self._record(trainer)
             saved = time.monotonic()
             while not trainer.complete:
@@ -86,21 +87,32 @@ class Session:
         complete = trainer.complete
         records.write(path, trainer.run, self.facts, trainer.history, complete=complete)
 
+    def _dump_late(
+        self, trainer: Trainer, source: Source, clean_labels: Tensor | None, watch: Watch
+    ) -> None:
+        """The outputs that nobody asked for when their epoch ended, if they are to be had."""
+        for epoch in self.dumps:
+            if epoch > trainer.epoch or self._dump_path(trainer.run, epoch).exists():
+                continue
+            if (epoch, 0) == (trainer.epoch, trainer.step):
+                self._dump(trainer, source, clean_labels)
+            else:
+                watch.say(f"--dump {epoch}: that epoch is over; another --output begins anew")
+
     def _dump(self, trainer: Trainer, source: Source, clean_labels: Tensor | None) -> None:
-        """Logits and labels of all images, and the test images' features, as NumPy arrays."""
+        """Logits and labels of all images, and the test images' features."""
         if not self.group.leads:
             return
         train, test = (outputs(trainer.model, source, split) for split in ("train", "test"))
-        arrays = {
-            "train_logits": train.logits,
-            "train_labels": train.labels,
-            "test_logits": test.logits,
-            "test_labels": test.labels,
-            "test_features": test.features,
-        }
-        if clean_labels is not None:
-            arrays["train_clean_labels"] = clean_labels.cpu()
-        buffer = io.BytesIO()
-        np.savez(buffer, **{name: array.numpy() for name, array in arrays.items()})
-        path = self._path(trainer.run, f".epoch{trainer.epoch}.npz")
-        write_atomically(path, buffer.getvalue())
+        dump = Dump(
+            train_logits=train.logits,
+            train_labels=train.labels,
+            train_clean_labels=None if clean_labels is None else clean_labels.cpu(),
+            test_logits=test.logits,
+            test_labels=test.labels,
+            test_features=test.features,
+        )
+        dumps.write(self._dump_path(trainer.run, trainer.epoch), dump)
+
+    def _dump_path(self, run: Run, epoch: int) -> Path:
+        return self._path(run, dumps.ending(epoch))

@@ -116,6 +116,11 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return replace(recipe, name=_name(recipe.name, changes), **changes)
 
 
+def different(values: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The values that the recipe has not."""
+    return {key: value for key, value in values.items() if getattr(recipe, key) != value}
+
+
 def parse_changes(texts: list[str]) -> dict[str, Any]:
     """Values from KEY=VALUE, the value as in TOML or a bare word."""
     changes: dict[str, Any] = {}
