@@ -1,8 +1,6 @@
 // The one backward kernel: no loss is known here. Nothing is exchanged between threads.
 #pragma once
 
-#include <type_traits>
-
 #include "further.h"
 
 namespace noisykernels {
@@ -37,31 +35,39 @@ struct RowGradient {
 template <int powers, bool further, class Scalar>
 DEVICE RowGradient<Scalar> load_gradient(const Arguments& a, int64_t row, Scalar scale) {
   const Columns& column = a.plan.column;
-  const Scalar* const coefficients = static_cast<const Scalar*>(a.row_coefficients) + row;
-  const auto at = [&](int index) { return index < 0 ? Scalar(0) : coefficients[index * a.rows]; };
+  // Columns lie in the order in which they are read here.
+  const Scalar* p = static_cast<const Scalar*>(a.row_coefficients) + row;
+  const auto next = [&](int index) {
+    if (index < 0) return Scalar(0);
+    const Scalar value = *p;
+    p += a.rows;
+    return value;
+  };
   RowGradient<Scalar> r{};
-  r.label = scale * at(column.label);
-  r.shift = at(column.shift);
+  r.label = scale * next(column.label);
+  r.shift = next(column.shift);
 #pragma unroll
   for (int i = 0; i < powers; ++i) {
-    if (i < a.plan.powers) r.power[i] = scale * at(column.power + i);
+    if (i < a.plan.powers) r.power[i] = scale * next(column.power);
   }
-  r.linear = scale * at(column.linear);
-  r.constant = scale * at(column.constant);
-  r.class_weight = scale * at(column.class_weight);
   if (further) {
-    r.entropy = scale * at(column.entropy);
-    r.vector_power = scale * at(column.vector_power);
-    r.vector = scale * at(column.vector);
-    r.top = scale * at(column.top);
-    r.softmax = {at(column.log_sum), at(column.top_miss)};
+    r.entropy = scale * next(column.entropy);
+    r.vector_power = scale * next(column.vector_power);
+  }
+  r.linear = scale * next(column.linear);
+  r.constant = scale * next(column.constant);
+  r.class_weight = scale * next(column.class_weight);
+  if (further) {
+    r.vector = scale * next(column.vector);
+    r.top = scale * next(column.top);
+    const Scalar top_class = next(column.top_class);
+    r.top_class = column.top_class < 0 ? -1 : bit_cast<typename Type<Scalar>::Integer>(top_class);
+    r.softmax.log_sum = next(column.log_sum);
+    r.softmax.top_miss = next(column.top_miss);
 #pragma unroll
     for (int i = 0; i < kMaxElements; ++i) {
-      if (i < a.plan.elements) r.element[i] = scale * at(column.element + i);
+      if (i < a.plan.elements) r.element[i] = scale * next(column.element);
     }
-    r.top_class = -1;
-    if (column.top_class >= 0)
-      r.top_class = bit_cast<typename Type<Scalar>::Integer>(at(column.top_class));
   }
   return r;
 }
@@ -92,11 +98,12 @@ __global__ void __launch_bounds__(256)
                                    typename PowerOf<Storage>::Type>;
   constexpr int size = Vector<Storage>::size;
   const Plan& plan = a.plan;
-  const int width = place.regime.width;
-  const int64_t row = int64_t(blockIdx.x) * (blockDim.x / width) + threadIdx.x / width;
+  const Team team{place.regime.width_log2};  // larger than a warp, maybe: nothing is exchanged
+  const int width = team.width();
+  const int64_t row = int64_t(blockIdx.x) * team.count() + team.number();
   if (row >= a.rows) return;
   const RowMemory<Storage> dx(a.gradient, a.gradient_layout, place.gradient_access, row, a.classes);
-  const int first = blockIdx.y * kUnroll * width + threadIdx.x % width;
+  const int first = blockIdx.y * kUnroll * width + team.rank();
   const int64_t label = a.target[row];
   if (label == a.ignore_index || label < 0 || label >= a.classes) {
     // Nothing of an ignored row is looked at. A label out of range makes its row NaN.
@@ -133,27 +140,34 @@ __global__ void __launch_bounds__(256)
     const int k = x.first_class(first + j * width);
     if (k >= a.classes) break;
     const Vector<Storage> in = further ? x.load(k) : v[j];
-    Vector<Storage> out;
+    const auto inside = [&](int i) { return k + i >= 0 && k + i < a.classes; };
+    Scalar dz[size];
 #pragma unroll
     for (int i = 0; i < size; ++i) {
-      Scalar sum = r.constant;
-      const Scalar element = in.get(i);
+      dz[i] = r.constant;
 #pragma unroll
       for (int p = 0; p < powers; ++p) {
         if (further && p >= plan.powers) continue;
-        const Scalar e = power.at[p](element, origin[p]);
-        sum = fma(r.power[p], e, sum);
+        const Scalar e = power.at[p](in.get(i), origin[p]);
+        dz[i] = fma(r.power[p], e, dz[i]);
         if (further && p == 0) {
-          const Scalar of_class =
-              vector && k + i >= 0 && k + i < a.classes ? vector[k + i] : Scalar(0);
-          sum += further_gradient(r, plan, element - r.shift, e, of_class, k + i);
+          const Scalar of_class = vector && inside(i) ? vector[k + i] : Scalar(0);
+          dz[i] += further_gradient(r, plan, in.get(i) - r.shift, e, of_class, k + i);
         }
       }
-      if (plan.square) sum = fma(r.linear, element, sum);
-      if (plan.weighted && k + i >= 0 && k + i < a.classes)
-        sum = fma(r.class_weight, class_weight[k + i], sum);
-      out.set(i, sum);
     }
+    if (plan.square) {
+#pragma unroll
+      for (int i = 0; i < size; ++i) dz[i] = fma(r.linear, in.get(i), dz[i]);
+    }
+    if (plan.weighted) {
+#pragma unroll
+      for (int i = 0; i < size; ++i) {
+        if (inside(i)) dz[i] = fma(r.class_weight, class_weight[k + i], dz[i]);
+      }
+    }
+    Vector<Storage> out;
+    out.set(dz);
     replace(out, int(label) - k, label_gradient);
     dx.store(k, out);
   }

@@ -4,6 +4,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <type_traits>
+
 #include "exec.h"
 
 namespace noisykernels {
@@ -44,9 +46,6 @@ struct Type<__nv_bfloat16> {
 template <class Storage>
 using ScalarOf = typename Type<Storage>::Scalar;
 
-template <class Storage>
-constexpr bool kIsHalf = sizeof(Storage) == 2;
-
 DEVICE float widen(float x) { return x; }
 DEVICE double widen(double x) { return x; }
 DEVICE float widen(__half x) { return __half2float(x); }
@@ -56,7 +55,7 @@ template <class Storage>
 DEVICE Storage narrow(ScalarOf<Storage> x) {
   if constexpr (sizeof(Storage) == sizeof x) {
     return x;
-  } else if constexpr (Type<Storage>::kMinusInfinity == Type<__half>::kMinusInfinity) {
+  } else if constexpr (std::is_same_v<Storage, __half>) {
     return __float2half_rn(x);
   } else {
     return __float2bfloat16_rn(x);
@@ -92,8 +91,30 @@ struct Vector {
       words.at[2 * i + 1] = uint32_t(value >> 32);
     }
   }
-  DEVICE Scalar get(int i) const { return widen(bit_cast<Storage>(bits(i))); }
+  DEVICE Scalar get(int i) const {
+    // The upper half of a float: one instruction, where taking it out first makes two.
+    if constexpr (std::is_same_v<Storage, __nv_bfloat16>) {
+      return bit_cast<float>(i % 2 ? words.at[i / 2] & 0xffff0000 : words.at[i / 2] << 16);
+    } else {
+      return widen(bit_cast<Storage>(bits(i)));
+    }
+  }
   DEVICE void set(int i, Scalar value) { set_bits(i, bit_cast<Bits>(narrow<Storage>(value))); }
+  // Two by two where the GPU can.
+  DEVICE void set(const Scalar (&values)[size]) {
+#pragma unroll
+    for (int i = 0; i < size; ++i) {
+      if constexpr (std::is_same_v<Storage, __half>) {
+        if (i % 2)
+          words.at[i / 2] = bit_cast<uint32_t>(__floats2half2_rn(values[i - 1], values[i]));
+      } else if constexpr (std::is_same_v<Storage, __nv_bfloat16>) {
+        if (i % 2)
+          words.at[i / 2] = bit_cast<uint32_t>(__floats2bfloat162_rn(values[i - 1], values[i]));
+      } else {
+        set(i, values[i]);
+      }
+    }
+  }
 };
 
 // The larger of each two elements, as pairs where the GPU can. NaN loses: it shows in the sums.

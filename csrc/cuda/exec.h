@@ -15,21 +15,23 @@ namespace noisykernels {
 namespace {
 
 constexpr int kWarp = 32;
+constexpr int kWarpLog2 = 5;
 
-// Neighboring lanes of a warp, a power of two of them.
+// Neighboring lanes of a warp, 2^log2 of them.
 struct Team {
-  int width;
+  int log2;
 
-  DEVICE int rank() const { return threadIdx.x & (width - 1); }
-  DEVICE int number() const { return threadIdx.x / width; }
-  DEVICE int count() const { return blockDim.x / width; }
+  DEVICE int width() const { return 1 << log2; }
+  DEVICE int rank() const { return threadIdx.x & (width() - 1); }
+  DEVICE int number() const { return threadIdx.x >> log2; }
+  DEVICE int count() const { return blockDim.x >> log2; }
 
   // Every lane gets the same bits: at each step a pair combines the same two numbers.
   template <class T, class Combine>
   DEVICE T reduce(T value, Combine combine) const {
-    const unsigned first = (threadIdx.x & (kWarp - 1)) & ~(width - 1);
-    const unsigned members = (width == kWarp ? ~0u : (1u << width) - 1) << first;
-    for (int distance = width / 2; distance > 0; distance /= 2)
+    const unsigned first = (threadIdx.x & (kWarp - 1)) & ~(width() - 1);
+    const unsigned members = (width() == kWarp ? ~0u : (1u << width()) - 1) << first;
+    for (int distance = width() / 2; distance > 0; distance /= 2)
       value = combine(value, __shfl_xor_sync(members, value, distance));
     return value;
   }
@@ -47,7 +49,7 @@ DEVICE void barrier() { __syncthreads(); }
 
 // The sum over all threads, for thread 0. The block's last use of it, or followed by a barrier.
 DEVICE double block_sum(double value, double (&warps)[kMaxThreads / kWarp]) {
-  const Team warp{kWarp};
+  const Team warp{kWarpLog2};
   const double part = warp.sum(value);
   if (warp.rank() == 0) warps[warp.number()] = part;
   barrier();
@@ -90,7 +92,12 @@ DEVICE Words load_vector(const void* p) {
   return {{v.x, v.y, v.z, v.w}};
 }
 DEVICE void store_vector(void* p, const Words& w) {
-  *static_cast<uint4*>(p) = make_uint4(w.at[0], w.at[1], w.at[2], w.at[3]);
+  const uint4 v = make_uint4(w.at[0], w.at[1], w.at[2], w.at[3]);
+#ifdef __CUDA_ARCH__
+  __stwb(static_cast<uint4*>(p), v);  // the compiler splits an assignment
+#else
+  *static_cast<uint4*>(p) = v;
+#endif
 }
 // The same where only words are aligned.
 DEVICE Words load_words(const void* p) {

@@ -58,7 +58,7 @@ template <class Storage, int powers>
 DEVICE void merge_rows(const ForwardArguments& a, const Sums<ScalarOf<Storage>>* parts, int count,
                        int rows, Sums<ScalarOf<Storage>>* sums) {
   using Scalar = ScalarOf<Storage>;
-  const Team warp{kWarp};
+  const Team warp{kWarpLog2};
   for (int r = warp.number(); r < rows; r += warp.count()) {
     Sums<Scalar> part{};
     part.top = parts[r * count].top;
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(further ? kFurtherThreads : kMaxThreads, 1)
   __shared__ FurtherSums more[further ? kMaxRows : 1];
   __shared__ double warps[2][kMaxThreads / kWarp];
   const ForwardRegime& regime = place.regime;
-  const Team team{regime.width};
+  const Team team{regime.width_log2};
   const Scalar* const class_weight = static_cast<const Scalar*>(a.class_weight);
   const int64_t group = blockIdx.x / regime.splits;
   const int split = blockIdx.x % regime.splits;
@@ -99,8 +99,8 @@ __global__ void __launch_bounds__(further ? kFurtherThreads : kMaxThreads, 1)
                       team, part, f);
         if (team.rank() == 0) more[slot] = f;
       } else {
-        const int lanes = regime.parts * regime.width;
-        const int lane = split * lanes + slot % regime.parts * regime.width + team.rank();
+        const int lanes = regime.parts * team.width();
+        const int lane = split * lanes + slot % regime.parts * team.width() + team.rank();
         part = merged<powers, typename PowerOf<Storage>::Type>(
             team,
             sum_vectors<powers>(memory, label, a.plan, class_weight, lane, lanes * regime.splits),

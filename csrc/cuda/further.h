@@ -60,7 +60,7 @@ DEVICE Scalar element_factor(const Element& element, const Exponent& one, Scalar
 template <class Storage, class Scalar>
 DEVICE int find_top(const RowMemory<Storage>& row, Team team, Scalar top) {
   int found = row.classes, nan = row.classes;
-  for (int k = row.classes - 1 - team.rank(); k >= 0; k -= team.width) {
+  for (int k = row.classes - 1 - team.rank(); k >= 0; k -= team.width()) {
     const Scalar x = widen(row.x[k * row.stride]);
     if (x == top) found = k;
     if (x != x) nan = k;
@@ -75,7 +75,7 @@ DEVICE int find_top(const RowMemory<Storage>& row, Team team, Scalar top) {
 template <class Storage>
 DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Team team) {
   ScalarOf<Storage> top = -INFINITY;
-  for (int k = team.rank(); k < row.classes; k += team.width)
+  for (int k = team.rank(); k < row.classes; k += team.width())
     top = fmax(top, widen(row.x[k * row.stride]));
   return team.max(top);
 }
@@ -92,7 +92,7 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
   const Scalar top = plan.powers ? row_maximum(row, team) : x_y;
   double linear = 0, square = 0, weighted = 0, class_weights = 0;
   f = {};
-  for (int k = team.rank(); k < row.classes; k += team.width) {
+  for (int k = team.rank(); k < row.classes; k += team.width()) {
     const Scalar x = widen(row.x[k * row.stride]), d = x - top;
     const Scalar v = vector ? vector[k] : Scalar(0);
     if (plan.vector && v != 0) f.vector += v * d;  // not 0 times -inf
@@ -151,7 +151,7 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     if (i >= plan.elements) break;
     const Element& element = plan.element[i];
     double gap = 0, factor = 0;
-    for (int k = team.rank(); k < row.classes; k += team.width) {
+    for (int k = team.rank(); k < row.classes; k += team.width()) {
       const Scalar d = widen(row.x[k * row.stride]) - top, log_p = d - softmax.log_sum;
       const Scalar value = element_factor(element, plan.exponent[0], d, log_p, softmax);
       if (k == label || value == 0) continue;

@@ -7,10 +7,10 @@
 namespace noisykernels {
 
 // A row is summed in parts, `parts` of them in a block and that in each of `splits` blocks; a part
-// by `width` lanes of a warp.
+// by 2^width_log2 lanes of a warp.
 struct ForwardRegime {
   int threads;
-  int width;
+  int width_log2;
   int parts;
   int rows;  // of a block
   int splits;
@@ -18,8 +18,8 @@ struct ForwardRegime {
 };
 
 struct BackwardRegime {
-  int threads;
-  int width;  // threads on a row, one vector after the other
+  int threads;     // a power of two
+  int width_log2;  // of the threads on a row, each with a step of it
   int64_t blocks;
   int chunks;  // blocks along a row
 };
@@ -51,12 +51,13 @@ inline int step_elements(ScalarType dtype) {
   }
 }
 
-// The smallest power of two that is no less than n, at most `most`.
-inline int power_of_two(int64_t n, int most) {
-  int p = 1;
-  while (p < n && p < most) p *= 2;
-  return p;
+// The smallest power of two that is no less than n, at most `most`; its logarithm.
+inline int log2_of(int64_t n, int most) {
+  int log2 = 0;
+  while (1 << log2 < n && 1 << log2 < most) ++log2;
+  return log2;
 }
+inline int power_of_two(int64_t n, int most) { return 1 << log2_of(n, most); }
 
 inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -70,13 +71,13 @@ inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int proc
   ForwardRegime regime;
   // Up to 32 classes a thread has its row for itself: nothing is exchanged. So it does where
   // classes are far apart and rows next to each other, as in images: neighbors then load neighbors.
-  regime.width = neighbors ? power_of_two(ceil_divide(classes, 32), 32) : 1;
+  regime.width_log2 = neighbors ? log2_of(ceil_divide(classes, 32), 32) : 0;
   // Up to 1,024 classes a warp has the row in its registers; more warps have it up to 16,384, each
   // the elements of two steps. Longer rows stream through them.
   regime.parts = 1;
   if (mergeable && neighbors && classes > 1024)
     regime.parts = power_of_two(ceil_divide(classes, 1024), kMaxThreads / 32);
-  const int row_threads = regime.width * regime.parts;
+  const int row_threads = regime.parts << regime.width_log2;
   regime.threads = row_threads > 128 ? row_threads : 128;
   regime.rows = regime.threads / row_threads;
   regime.splits = 1;
@@ -109,14 +110,14 @@ inline BackwardRegime backward_regime(const Arguments& a, const Layout& gradient
   regime.threads = 256;
   const bool neighbors = a.layout.class_stride == 1 && gradient.class_stride == 1;
   const int64_t steps = ceil_divide(a.classes, step_elements(a.dtype));
-  regime.width = neighbors ? power_of_two(steps, regime.threads) : 1;
+  regime.width_log2 = neighbors ? log2_of(steps, regime.threads) : 0;
+  const int64_t width = int64_t(1) << regime.width_log2;
   // A batch of less than a block spreads over more blocks of one warp: they all run at once.
-  while (regime.threads > 32 && regime.threads > regime.width &&
-         a.rows * regime.width <= 16 * regime.threads) {
+  while (regime.threads > 32 && regime.threads > width && a.rows * width <= 16 * regime.threads) {
     regime.threads /= 2;
   }
-  regime.blocks = ceil_divide(a.rows, regime.threads / regime.width);
-  regime.chunks = int(ceil_divide(steps, regime.width));
+  regime.blocks = ceil_divide(a.rows, regime.threads / width);
+  regime.chunks = int(ceil_divide(steps, width));
   return regime;
 }
 
