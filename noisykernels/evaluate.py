@@ -40,10 +40,10 @@ def evaluate(
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
     # then is it worth the time to find out what to say.
     try:
-        backend = backends.choose(input.device.type)
+        backend = backends.choose(input.device.type, input)
         first = plan.passes[0] if plan.passes else None
         if (
-            backend != backends.CPU
+            backend not in backends.COMPILED
             or first is None
             or first.native is None
             or type(input) not in validation.PLAIN_TENSORS
@@ -86,7 +86,7 @@ def _with_options(
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input, target)
     inner = reduction if sample_weight is None else "none"
-    backend = backends.choose(input.device.type)
+    backend = backends.choose(input.device.type, input)
     if backend == backends.REFERENCE or not plan.passes:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
@@ -121,7 +121,7 @@ def _checked(
         validation.reduction_code(reduction)
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     ignore_index, code = _check(input, target, weight, ignore_index, reduction)
-    backend = backends.choose(input.device.type)
+    backend = backends.choose(input.device.type, input)
     if backend == backends.REFERENCE or not plan.passes:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]

@@ -7,12 +7,13 @@ tensors as the operators are.
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, c_double, c_int64, c_void_p
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from noisykernels.terms import WeightedTerm, columns
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests/cuda_emulation"
+KERNELS = sorted((ROOT / "csrc/cuda").glob("*.cu"))
+HOST = (ROOT / "csrc/cuda/launch.cpp", ROOT / "csrc/plan.cpp", FOLDER / "emulation.cpp")
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 """In the order of ScalarType in csrc/arguments.h."""
 
@@ -31,37 +34,40 @@ PROCESSORS = 4
 """Of the emulated GPU: so few that small batches have rows enough for all of them."""
 
 
+@lru_cache
 def toolkit() -> Path | None:
-    """The folder of the CUDA toolkit's headers, or None."""
-    nvcc = shutil.which("nvcc")
-    folder = Path(nvcc).resolve().parents[1] / "include" if nvcc else None
-    return folder if folder and (folder / "cuda_runtime.h").exists() else None
+    """The folder of the CUDA toolkit's headers, or None where there is no nvcc."""
+    if shutil.which("nvcc") is None:
+        return None
+    # nvcc itself knows best: what is on the path may be a link, or a script.
+    command = ["nvcc", "--dryrun", "-c", "absent.cu"]
+    plan = subprocess.run(command, capture_output=True, text=True).stderr
+    (top,) = re.findall(r"TOP=(.*)", plan)
+    return Path(top) / "include"
 
 
-def build(folder: Path, *options: str) -> Path:
-    """Compile the kernels for the host; the library lies in `folder`."""
-    sources = [
-        *sorted((ROOT / "csrc/cuda").glob("*.cu")),
-        ROOT / "csrc/cuda/launch.cpp",
-        ROOT / "csrc/plan.cpp",
-        *sorted(FOLDER.glob("*.cpp")),
-    ]
-    common = ["g++", "-std=c++20", "-O1", "-g1", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    common += ["-Wno-unknown-pragmas", *options]
-    headers = [f"-I{ROOT}", f"-I{ROOT}/csrc", "-isystem", str(toolkit())]
-    headers += ["-include", str(FOLDER / "emulation.h")]
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-    def compile_file(source: Path) -> str:
+
+def compile_files(sources: Sequence[Path], folder: Path, *options: str) -> list[Path]:
+    """Compile for the host, two files at a time; the objects lie in `folder`."""
+    command = ["g++", "-std=c++20", "-O1", "-g1", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-unknown-pragmas", *options]  # of unrolling
+    command += [f"-I{ROOT}", f"-I{ROOT}/csrc", "-isystem", str(toolkit())]
+    command += ["-include", str(FOLDER / "emulation.h"), "-x", "c++", "-c"]
+
+    def compile_file(source: Path) -> Path:
         result = folder / f"{source.name}.o"
-        command = [*common, *headers, "-x", "c++", "-c", str(source), "-o", str(result)]
-        subprocess.run(command, check=True)
-        return str(result)
+        subprocess.run([*command, str(source), "-o", str(result)], check=True)
+        return result
 
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(compile_file, sources))
-    library = folder / "libemulated.so"
-    subprocess.run([*common, "-shared", *objects, "-o", str(library)], check=True)
-    return library
+        return list(pool.map(compile_file, sources))
+
+
+def link(objects: Sequence[Path], result: Path, *options: str) -> Path:
+    subprocess.run(["g++", *options, *map(str, objects), "-o", str(result)], check=True)
+    return result
 
 
 class Layout(ctypes.Structure):
@@ -76,9 +82,7 @@ class Layout(ctypes.Structure):
             super().__init__(1, 0, 0, tensor.stride(0))
         else:
             inner = tensor.stride(-1) if tensor.dim() > 2 else 0
-            super().__init__(
-                tensor.shape[2:].numel(), tensor.stride(0), inner, tensor.stride(1)
-            )
+            super().__init__(tensor.shape[2:].numel(), tensor.stride(0), inner, tensor.stride(1))
 
 
 class Call(ctypes.Structure):
@@ -117,6 +121,8 @@ class Kernels:
 
     def __init__(self, library: Path) -> None:
         self.library = ctypes.CDLL(str(library))
+        self.together = False
+        """Whether the blocks of the last forward had to wait for each other."""
 
     def forward(
         self,
@@ -138,12 +144,12 @@ class Kernels:
         names = columns(terms, weight is not None, statistics)
         rows = torch.full((len(names), target.numel()), torch.nan, dtype=dtype)
         divisor = torch.full((), torch.nan, dtype=dtype)
-        with_all = self._call(logits, target, terms, weight, vectors, ignore_index, statistics)
-        call, _alive = with_all
+        call, _alive = self._call(logits, target, terms, weight, vectors, ignore_index, statistics)
         call.row_coefficients, call.divisor, call.loss = map(Tensor.data_ptr, (rows, divisor, loss))
         call.reduction, call.processors, call.seed = reduction, processors, seed
-        self.blocks_waited = self.library.emulated_forward(ctypes.byref(call))
-        assert self.blocks_waited >= 0, "the ticket was not given back"
+        together = self.library.emulated_forward(ctypes.byref(call))
+        assert together >= 0, "the ticket was not given back"
+        self.together = bool(together)
         return loss, rows, divisor
 
     def backward(

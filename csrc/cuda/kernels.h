@@ -17,11 +17,11 @@ bool aligned(const void* p, const Layout& layout, int bytes, int size) {
 template <class Storage>
 Access make_access(const void* p, const Layout& layout, int64_t classes, bool may_shift) {
   constexpr int size = int(sizeof(Storage));
-  if (layout.class_stride != 1) return {size, false};
+  if (layout.class_stride != 1) return {0, false};
   if (aligned(p, layout, kVectorBytes, size)) return {kVectorBytes, false};
   // At the ends of a shifted row elements come one by one, so it must be long.
   if (may_shift && classes >= 16 * Vector<Storage>::size) return {kVectorBytes, true};
-  return {aligned(p, layout, 4, size) ? 4 : size, false};
+  return {aligned(p, layout, 4, size) ? 4 : 0, false};
 }
 
 template <class... Parameters, class... Values>

@@ -29,10 +29,6 @@ size_t workspace_bytes(const ForwardArguments& a, int processors) {
   return a.reduction == Reduction::kNone ? 0 : size_t(regime.blocks) * 2 * sizeof(double);
 }
 
-bool needs_ticket(const ForwardArguments& a, int processors) {
-  return workspace_bytes(a, processors) > 0;
-}
-
 const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {
   switch (a.dtype) {
 #define X(name, type)    \

@@ -15,17 +15,18 @@ struct Launch {
 };
 
 struct ForwardLaunch : Launch {
-  void* divisor;     // the one number that the backward divides by, in the arithmetic type
-  void* workspace;   // workspace_bytes(), of any content
-  unsigned* ticket;  // zero, and left so; where needs_ticket() says so
+  void* divisor;  // the one number that the backward divides by, in the arithmetic type
+  // Of several blocks: workspace_bytes() of any content, and a number that is zero and left so.
+  void* workspace;
+  unsigned* ticket;
 };
 
 struct BackwardLaunch : Launch {
   const void* divisor;
 };
 
+// Zero where no block has to wait for another.
 size_t workspace_bytes(const ForwardArguments& a, int processors);
-bool needs_ticket(const ForwardArguments& a, int processors);
 
 // With a reduction, a.loss is the one number; a.value and a.label_weight are not used. Returns what
 // went wrong, or nullptr.

@@ -9,7 +9,7 @@ namespace {
 
 // How the elements of rows can be accessed, the same for all of them.
 struct Access {
-  int bytes;     // at once, at the start of every row: 16, 4, or one element
+  int bytes;     // at once: 16, 4, or 0 for element by element
   bool shifted;  // rows start anywhere, and vectors at the first border of 16 bytes before
 };
 

@@ -50,7 +50,7 @@ void fill(Arguments& a, const Call& call) {
 
 extern "C" {
 
-// Number of blocks that had to wait for each other, 0 or 1; -1 where the ticket was not given back.
+// Whether blocks had to wait for each other; -1 where the ticket was not given back.
 int emulated_forward(const Call* call) {
   ForwardArguments a;
   fill(a, *call);
@@ -61,9 +61,10 @@ int emulated_forward(const Call* call) {
   launch.processors = int(call->processors);
   launch.divisor = call->divisor;
   // Exactly as much as is asked for: one byte more is an error that a sanitizer sees.
-  const std::unique_ptr<char[]> workspace(new char[cuda::workspace_bytes(a, launch.processors)]);
+  const size_t bytes = cuda::workspace_bytes(a, launch.processors);
+  const std::unique_ptr<char[]> workspace(new char[bytes]);
   launch.workspace = workspace.get();
-  const bool together = cuda::needs_ticket(a, launch.processors);
+  const bool together = bytes > 0;
   const std::unique_ptr<unsigned> ticket(together ? new unsigned(0) : nullptr);
   launch.ticket = ticket.get();
   cuda::forward(a, launch);
