@@ -65,6 +65,9 @@ struct HalfPower {
   DEVICE float moved(float from, float to) const { return exp2_approximate(from - to); }
 };
 
+// Not inlined: side by side, its copies for all elements of a step would fill the registers.
+__device__ __noinline__ double exponential(double x) { return exp(x); }
+
 struct DoublePower {
   double q;
 
@@ -73,9 +76,9 @@ struct DoublePower {
   DEVICE double origin(double shift) const { return shift; }
   DEVICE double error(double, double) const { return 0; }
   DEVICE double restored(double, double) const { return 1; }
-  DEVICE double operator()(double x, double origin) const { return exp(q * (x - origin)); }
-  DEVICE double moved(double from, double to) const { return exp(q * (from - to)); }
-  DEVICE double of_difference(double d) const { return exp(q * d); }
+  DEVICE double operator()(double x, double origin) const { return exponential(q * (x - origin)); }
+  DEVICE double moved(double from, double to) const { return exponential(q * (from - to)); }
+  DEVICE double of_difference(double d) const { return exponential(q * d); }
 };
 
 template <class Storage>

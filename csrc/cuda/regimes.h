@@ -24,11 +24,11 @@ struct BackwardRegime {
   int chunks;  // blocks along a row
 };
 
-// Threads of a block that sums what few losses need: they have so many sums that more of them would
-// not have registers enough.
-constexpr int kFurtherThreads = 128;
-
 constexpr int kMaxThreads = 512;  // of a block
+
+// Of a forward block that sums what few losses need: so many sums that more threads would not have
+// registers enough.
+constexpr int kFurtherThreads = 128;
 
 // Rows whose sums lie in a block's shared memory.
 constexpr int kMaxRows = 128;

@@ -151,35 +151,39 @@ struct PowerTable {
   }
 };
 
-// Adds the sums that need no exp, of kUnroll vectors.
-template <class Storage, class Scalar>
-DEVICE void add_polynomials(const RowMemory<Storage>& row, int label, const Plan& plan,
-                            const Scalar* class_weight, int vector, int step,
-                            const Vector<Storage> (&v)[kUnroll], Sums<Scalar>& s) {
+// Adds the sums that need no exp, of the elements of a vector that count.
+template <class Storage, class Scalar, class Counts>
+DEVICE void add_polynomials(const Vector<Storage>& v, int first, Counts counts, const Plan& plan,
+                            const Scalar* class_weight, Sums<Scalar>& s) {
   constexpr int size = Vector<Storage>::size;
-  Scalar linear = 0, square = 0, weighted = 0, class_weights = 0, count = 0;
+  Scalar count = 0, linear = 0, square = 0, weighted = 0, class_weights = 0;
 #pragma unroll
-  for (int j = 0; j < kUnroll; ++j) {
-    const int first = row.first_class(vector + j * step);
-#pragma unroll
-    for (int i = 0; i < size; ++i) {
-      const int k = first + i;
-      if (k < 0 || k >= row.classes || k == label) continue;
-      const Scalar x = v[j].get(i), d = x - s.top;
-      linear += d;
-      square += x * x;
+  for (int i = 0; i < size; ++i) {
+    if (counts(i)) {
       count += 1;
-      if (plan.weighted) {
-        weighted += class_weight[k] * d;
-        class_weights += class_weight[k];
-      }
+      linear += v.get(i) - s.top;
     }
   }
-  s.linear += linear;
-  s.square += square;
   s.count += count;
-  s.weighted += weighted;
-  s.class_weights += class_weights;
+  s.linear += linear;
+  if (plan.square) {
+#pragma unroll
+    for (int i = 0; i < size; ++i) {
+      if (counts(i)) square = fma(v.get(i), v.get(i), square);
+    }
+    s.square += square;
+  }
+  if (plan.weighted) {
+#pragma unroll
+    for (int i = 0; i < size; ++i) {
+      if (counts(i)) {
+        weighted = fma(class_weight[first + i], v.get(i) - s.top, weighted);
+        class_weights += class_weight[first + i];
+      }
+    }
+    s.weighted += weighted;
+    s.class_weights += class_weights;
+  }
 }
 
 // The sums of the vectors first, first + step, ... of a row, by one thread. One read: where a
@@ -234,7 +238,20 @@ DEVICE Sums<Scalar> sum_vectors(const RowMemory<Storage>& row, int label, const 
       }
       s.others[i] += sum;
     }
-    if (polynomials) add_polynomials(row, label, plan, class_weight, vector, step, v, s);
+    if (polynomials) {
+#pragma unroll
+      for (int j = 0; j < kUnroll; ++j) {
+        const int k = row.first_class(vector + j * step);
+        if (row.is_whole(k) && unsigned(label - k) >= unsigned(size)) {
+          add_polynomials(v[j], k, [](int) { return true; }, plan, class_weight, s);
+        } else {
+          const auto counts = [=](int i) {
+            return k + i >= 0 && k + i < row.classes && k + i != label;
+          };
+          add_polynomials(v[j], k, counts, plan, class_weight, s);
+        }
+      }
+    }
   }
   return s;
 }
