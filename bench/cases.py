@@ -9,7 +9,7 @@ from itertools import product
 
 import torch
 
-import noisykernels as nk
+from bench.contenders import FORMULAS
 
 VARIANTS: dict[str, tuple[str, dict[str, float]]] = {
     # MUH alone cannot be trained: this is what one trains with.
@@ -20,7 +20,7 @@ VARIANTS: dict[str, tuple[str, dict[str, float]]] = {
 FLOOR = "floor"
 """The group that measures the machine instead of a loss: copies, exponentials, autograd."""
 
-LOSSES = (*nk.losses(), *VARIANTS)
+LOSSES = (*FORMULAS, *VARIANTS)
 MODES = ("both", "forward", "backward")
 SHAPES = ("64x14", "128x10", "128x100", "1024x100", "1024x1000", "256x32000", "64x128256")
 DTYPES = ("float32", "bfloat16")

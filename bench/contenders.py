@@ -16,7 +16,7 @@ def tidy(name: str, **parameters: float | str) -> Loss:
     """The loss as a careful user writes it in eager PyTorch.
 
     Args:
-        name: Short name of the loss, as in ``nk.losses()``.
+        name: Short name of the loss, as in ``FORMULAS``.
         **parameters: Parameters of the loss; the defaults are those of the fused function.
 
     Returns:

@@ -5,7 +5,6 @@ python -m bench.history [page]
 
 from __future__ import annotations
 
-import html
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,20 +12,16 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from bench import rivals
+from bench import html_page, rivals
 from bench.cases import FLOOR, Case
+from bench.html_page import charts
 from bench.record import FOLDER, Record, Run, paths, read
 
 PAGE = FOLDER / "history.html"
 
-_HEAD = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>noisykernels: speed over commits</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #333; max-width: 70rem; margin: 2rem auto }
-</style>
-<h1>Speed over commits</h1>
+_TITLE = "Speed over commits"
+
+_INTRODUCTION = f"""<h1>{_TITLE}</h1>
 <p>Forward and backward of each fused loss over that of <code>F.cross_entropy</code>, both measured
 in turns in one run: below 1 the loss is faster. Medians; the bars are quartiles over the rounds.
 Lines join runs on the same kind of processor with the same allocator settings. Click on a name to
@@ -35,14 +30,9 @@ hide it, double-click to see it alone.</p>
 
 
 def page(runs: Sequence[Run]) -> str:
-    """A page with one chart for each loss, the library included."""
-    charts: list[str] = []
-    for loss, found in _by_loss(runs).items():
-        # The library once, in the first chart: the page works offline.
-        script = not charts
-        chart = _chart(found).to_html(full_html=False, include_plotlyjs=script)
-        charts.append(f"<h2>{html.escape(loss)}</h2>\n{chart}")
-    return _HEAD + "\n".join(charts) + "\n</html>\n"
+    """A page with one chart for each loss."""
+    found = charts((loss, _chart(points)) for loss, points in _by_loss(runs).items())
+    return html_page.page(_TITLE, [_INTRODUCTION, *found])
 
 
 _Point = tuple[Run, Record]

@@ -6,11 +6,12 @@ and alpha-MAE were published without code, and cross entropy is torch's.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from bench.contenders import Loss
 
 
 def _probabilities(logits: Tensor) -> Tensor:
@@ -21,8 +22,8 @@ def _one_hot(logits: Tensor, target: Tensor) -> Tensor:
     return F.one_hot(target, logits.shape[1]).float()
 
 
-def _rce(logits: Tensor, target: Tensor) -> Tensor:
-    labels = torch.clamp(_one_hot(logits, target), min=1e-4, max=1.0)
+def _rce(logits: Tensor, target: Tensor, A: float = math.log(1e-4)) -> Tensor:
+    labels = torch.clamp(_one_hot(logits, target), min=math.exp(A), max=1.0)
     return (-1 * torch.sum(_probabilities(logits) * torch.log(labels), dim=1)).mean()
 
 
@@ -36,9 +37,15 @@ def _gce(logits: Tensor, target: Tensor, q: float = 0.7) -> Tensor:
     return ((1.0 - torch.pow(p_y, q)) / q).mean()
 
 
-def _sce(logits: Tensor, target: Tensor, alpha: float = 0.1, beta: float = 1.0) -> Tensor:
-    return alpha * F.cross_entropy(logits, target) + beta * _rce(logits, target)
+def _sce(
+    logits: Tensor,
+    target: Tensor,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    A: float = math.log(1e-4),
+) -> Tensor:
+    return alpha * F.cross_entropy(logits, target) + beta * _rce(logits, target, A)
 
 
-PUBLISHED: dict[str, Loss] = {"rce": _rce, "mae": _mae, "gce": _gce, "sce": _sce}
-"""By the short name of the loss; constants are those of the code, as A = ln 1e-4 of RCE."""
+PUBLISHED: dict[str, Callable[..., Tensor]] = {"rce": _rce, "mae": _mae, "gce": _gce, "sce": _sce}
+"""By the short name of the loss; defaults are the constants of the code, as A = ln 1e-4 of RCE."""

@@ -24,7 +24,7 @@ struct Exponent {
   double low_d;
 };
 
-// The function (1 - p)^gamma of the classes whose log p is above the floor, else zero.
+// The function (1 - p)^gamma of the classes whose log p is not below the floor, else zero.
 struct Element {
   double gamma;
   double floor;

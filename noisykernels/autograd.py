@@ -81,6 +81,8 @@ def fused_loss(
 class FusedLoss(torch.autograd.Function):
     """The contract of `fused_loss` as a Python function: `FusedLoss.apply(*arguments)[0]`."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and for the backward the coefficients of rows and the mean's divisor."""

@@ -72,10 +72,12 @@ def forward(
         # In float64, as the kernels add.
         total = loss.reshape(batch, -1).sum(1, dtype=torch.float64)
         if reduction == MEAN:
-            kept = (target != ignore_index).to(torch.float64)
+            classes = target.long()  # a smaller type would compare modulo its range
+            kept = classes != ignore_index
+            weights = kept.to(torch.float64)
             if weight is not None:
-                kept = kept * weight.double()[torch.where(target != ignore_index, target, 0).long()]
-            weights = kept.reshape(batch, -1).sum(1)
+                weights = weights * weight.double()[torch.where(kept, classes, 0)]
+            weights = weights.reshape(batch, -1).sum(1)
             total, divisor = total / weights, weights.to(losses.dtype)
         loss = total.to(losses.dtype)
     return (loss, rows.reshape(len(rows), batch, -1), divisor), (0, 1, 0)

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from noisykernels import functional
+import torch
+
+from noisykernels import functional, theory
 from noisykernels.registry import LOSSES, Loss
+from noisykernels.terms import visits
 
 BEGIN, END = "<!-- losses:begin -->", "<!-- losses:end -->"
+
+CLASSES = (10, 100)
+"""Numbers of classes for which the table shows the gain."""
 
 
 def loss_table() -> str:
     """One row for each registered loss, with the defaults of its function."""
-    header = ("name", "loss", "formula", "parameters", "symmetric", "bounded", "source")
+    header = (
+        *("name", "loss", "formula", "parameters", "symmetric", "bounded"),
+        f"gain at C = {' and '.join(map(str, CLASSES))}",
+        *("visits", "source"),
+    )
     rows = [header, ("---",) * len(header), *map(_row, LOSSES.values())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -29,20 +42,45 @@ def with_table(page: str) -> str:
 
 
 def _row(loss: Loss) -> tuple[str, ...]:
-    defaults = inspect.signature(getattr(functional, f"{loss.name}_loss")).parameters
-    parameters = "<br>".join(
-        f"`{allowed.describe(name)}`, default {defaults[name].default}"
-        for name, allowed in loss.parameters.items()
-    )
     return (
         f"`{loss.name}`",
         loss.title,
         f"`{loss.formula}`",
-        parameters,
+        "<br>".join(_parameter(loss, name) for name in loss.parameters),
         loss.symmetric,
         loss.bounded,
+        _gain(loss),
+        str(visits(loss.terms(**_defaults(loss, CLASSES[0])))),
         loss.source,
     )
+
+
+def _parameter(loss: Loss, name: str) -> str:
+    default = inspect.signature(_function(loss)).parameters[name].default
+    text = f"`{loss.parameters[name].describe(name)}`"
+    return text if default is inspect.Parameter.empty else f"{text}, default {default}"
+
+
+def _gain(loss: Loss) -> str:
+    gains = [
+        theory.gain(partial(_function(loss), **_defaults(loss, classes)), classes)
+        for classes in CLASSES
+    ]
+    text = ", ".join(f"{gain:.2g}" for gain in gains)
+    return text + "".join(f" at {name} = I" for name in loss.matrices(torch.eye(1)))
+
+
+def _defaults(loss: Loss, classes: int) -> dict[str, Any]:
+    """The parameters of a loss, with the identity for a matrix."""
+    signature = inspect.signature(_function(loss)).parameters
+    return {name: signature[name].default for name in loss.parameters} | loss.matrices(
+        torch.eye(classes)
+    )
+
+
+def _function(loss: Loss) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(functional, f"{loss.name}_loss")
+    return function
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def evaluate(
             )
         return loss
     except Exception:
-        _check(input, target, weight, ignore_index, reduction)
+        _check(plan, input, target, weight, ignore_index, reduction)
         raise
 
 
@@ -82,12 +82,18 @@ def _with_options(
     they have derivatives of every order, and the upstream gradient brings them into the backward
     kernel before its one rounding.
     """
-    ignore_index, _code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
+    probabilities = target.is_floating_point()
+    if probabilities and return_stats:
+        raise TypeError(
+            "return_stats needs class indices as target: statistics are those of the label, got "
+            f"{validation.describe(target)}"
+        )
     if sample_weight is not None:
-        validation.check_sample_weight(sample_weight, input, target)
+        validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type, input)
-    if backend == backends.REFERENCE or not plan.passes:
+    if backend == backends.REFERENCE or not plan.passes or probabilities:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -101,11 +107,30 @@ def _with_options(
 
 
 def _check(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+    plan: Plan,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> tuple[int, int]:
     """Raise what is wrong with the arguments of a call."""
-    validation.check_tensors(input, target, weight)
-    return validation.integer("ignore_index", ignore_index), validation.reduction_code(reduction)
+    probabilities = _takes_probabilities(plan, target)
+    if probabilities:
+        validation.check_probabilities(input, target, weight)
+    else:
+        validation.check_tensors(input, target, weight)
+    for part in plan.parts:
+        for name, value in part.parameters.items():
+            if isinstance(value, Tensor) and value.dim() > 0:
+                validation.check_matrix(name, value, input)
+    ignore_index = validation.integer("ignore_index", ignore_index)
+    if probabilities and ignore_index >= 0:
+        raise ValueError(
+            "ignore_index must be negative where target holds probabilities, which have no label "
+            f"to ignore, got {ignore_index}"
+        )
+    return ignore_index, validation.reduction_code(reduction)
 
 
 def _checked(
@@ -116,13 +141,9 @@ def _checked(
     ignore_index: int,
     reduction: str,
 ) -> Tensor:
-    if _takes_probabilities(plan, target):
-        validation.check_probabilities(input, target, weight)
-        validation.reduction_code(reduction)
-        return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    ignore_index, code = _check(input, target, weight, ignore_index, reduction)
+    ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type, input)
-    if backend == backends.REFERENCE or not plan.passes:
+    if backend == backends.REFERENCE or not plan.passes or target.is_floating_point():
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import inspect
 import math
 import operator
 import re
@@ -14,7 +15,8 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from noisykernels import validation
-from noisykernels.modules import MODULES, Loss
+from noisykernels.loss_modules import MODULES
+from noisykernels.modules import Loss
 from noisykernels.registry import LOSSES, losses
 
 _OPERATIONS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -146,6 +148,13 @@ class _Expression:
         signature = MODULES[name].__signature__.parameters
         allowed = LOSSES[name].parameters
         complete = {parameter: signature[parameter].default for parameter in allowed} | values
+        for parameter, value in complete.items():
+            if value is inspect.Parameter.empty:
+                made = f"{MODULES[name].__name__}({parameter}=...)"
+                self.fail(
+                    f"{name} needs {parameter}, which text cannot hold: make it with {made}",
+                    self.place(node),
+                )
         for parameter, place in given.items():
             check = functools.partial(
                 allowed[parameter].check, parameter, complete[parameter], complete
@@ -175,11 +184,13 @@ class _Expression:
         return given
 
     def argument(self, node: ast.expr) -> float | str:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bool):
             return node.value
         value = self.value(node)
         if isinstance(value, Loss):
-            self.fail("a parameter must be a number or a name in quotes", self.place(node))
+            self.fail(
+                "a parameter must be a number, True, False or a name in quotes", self.place(node)
+            )
         return value
 
     def checked(self, node: ast.expr, check: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The losses as modules that add and scale into one fused loss.
+"""What all modules of losses are: they add and scale into one fused loss.
 
 A module has the parameters of its function in `noisykernels.functional`. They are fixed when it is
 made, so that a sum made from it can never disagree with it; `weight` is a buffer, as in
@@ -14,17 +14,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from noisykernels import functional, validation
+from noisykernels import validation
 from noisykernels.evaluate import LossAndStats, evaluate
 from noisykernels.plan import Part, Plan, plan
-from noisykernels.registry import LOSSES
+from noisykernels.registry import LOSSES, Parameter
+
+OF_A_CALL = frozenset({"input", "target", "sample_weight", "return_stats"})
+"""Arguments of functions that a module takes when it is called, not when it is made."""
 
 
 class Loss(nn.Module):
     """A weighted sum of registered losses that share their options; base of all modules here."""
 
     weight: Tensor | None
-    _parts: tuple[Part, ...]
     _plan: Plan | None
     """None where numbers are tensors: they are read at each call."""
 
@@ -39,24 +41,67 @@ class Loss(nn.Module):
         self.register_buffer("weight", weight)
         self._ignore_index = validation.integer("ignore_index", ignore_index)
         self._reduction = reduction
-        self._parts = parts
-        for i, part in enumerate(parts):
-            self._register_tensors(part, f"{part.name}{i}_" if len(parts) > 1 else "")
+        self._made_of = parts
+        for prefix, part in self._prefixed():
+            self._register_tensors(part, prefix)
         self._make_plan()
+
+    def _prefixed(self) -> list[tuple[str, Part]]:
+        """The parts with what the names of their tensors start with."""
+        single = len(self._made_of) == 1
+        return [("" if single else f"{p.name}{i}_", p) for i, p in enumerate(self._made_of)]
 
     def _register_tensors(self, part: Part, prefix: str) -> None:
         """Let state_dict, optimizers and moves to a device find the tensors of a part."""
         for name, value in part.parameters.items():
+            # The methods that register would take the property of this name for an attribute.
             if isinstance(value, nn.Parameter):
-                # register_parameter would take the property of this name for an attribute.
                 self._parameters[prefix + name] = value
+            elif isinstance(value, Tensor) and value.dim():
+                self._buffers[prefix + name] = value
         for i, factor in enumerate(part.factors):
             if isinstance(factor, nn.Parameter):
                 self.register_parameter(f"{prefix}factor{i}", factor)
 
+    @property
+    def _parts(self) -> tuple[Part, ...]:
+        """The parts with the tensors that are registered now.
+
+        Moves to a device, `load_state_dict(assign=True)` and `torch.func.functional_call` put
+        others in the place of those that the loss was made of.
+        """
+        tensors = self._parameters | self._buffers
+        now = {name: p for name, p in tensors.items() if p is not None and name != "weight"}
+        if not now:
+            return self._made_of
+        return tuple(
+            part._replace(
+                parameters={k: now.get(prefix + k, v) for k, v in part.parameters.items()},
+                factors=tuple(
+                    now.get(f"{prefix}factor{i}", factor) for i, factor in enumerate(part.factors)
+                ),
+            )
+            for prefix, part in self._prefixed()
+        )
+
     def _make_plan(self) -> None:
         varies = any(part.numbers() for part in self._parts)
         self._plan = None if varies else plan(self._parts)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._make_plan()
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a matrix that `load_state_dict(assign=True)` sets makes a new plan."""
+        super().__setattr__(name, value)
+        if name != "weight" and name in self._buffers:
+            self._make_plan()
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._make_plan()
 
     @property
     def ignore_index(self) -> int:
@@ -180,13 +225,14 @@ class SumLoss(Loss):
     """What adding and scaling losses gives: their weighted sum, computed in one pass.
 
     Example:
-        >>> 0.1 * CELoss() + RCELoss(A=-4.0)
+        >>> import noisykernels as nk
+        >>> 0.1 * nk.CELoss() + nk.RCELoss(A=-4.0)
         SumLoss(0.1*ce + rce(A=-4.0))
     """
 
 
 def _parameter(name: str) -> property:
-    def get(self: Loss) -> Any:
+    def get(self: Loss) -> Parameter:
         return self._parts[0].parameters[name]
 
     def refuse(self: Loss, value: object) -> None:
@@ -199,7 +245,10 @@ def _parameter(name: str) -> property:
 
 
 class RegisteredLoss(Loss):
-    """Base of the modules of single losses: the constructor takes what their function takes."""
+    """Base of the modules of single losses: the constructor takes what their function takes.
+
+    What belongs to a call, such as the logits and the weights of samples, it does not take.
+    """
 
     __signature__: ClassVar[inspect.Signature]
     _name: ClassVar[str]
@@ -210,8 +259,10 @@ class RegisteredLoss(Loss):
         if function is None:  # a subclass of one of the classes below
             return
         cls._name = function.__name__.removesuffix("_loss")
-        _input, _target, *parameters = inspect.signature(function).parameters.values()
-        cls.__signature__ = inspect.Signature(parameters)
+        parameters = inspect.signature(function).parameters
+        cls.__signature__ = inspect.Signature(
+            [value for name, value in parameters.items() if name not in OF_A_CALL]
+        )
         for name in LOSSES[cls._name].parameters:
             setattr(cls, name, _parameter(name))
 
@@ -231,44 +282,6 @@ class RegisteredLoss(Loss):
         return _arguments(self._parts[0])
 
 
-class CELoss(RegisteredLoss, function=functional.ce_loss):
-    """Cross entropy, see `noisykernels.functional.ce_loss`."""
-
-
-class RCELoss(RegisteredLoss, function=functional.rce_loss):
-    """Reverse cross entropy, see `noisykernels.functional.rce_loss`."""
-
-
-class MAELoss(RegisteredLoss, function=functional.mae_loss):
-    """Mean absolute error, see `noisykernels.functional.mae_loss`."""
-
-
-class GCELoss(RegisteredLoss, function=functional.gce_loss):
-    """Generalized cross entropy, see `noisykernels.functional.gce_loss`."""
-
-
-class MUHLoss(RegisteredLoss, function=functional.muh_loss):
-    """Multiclass unhinged, see `noisykernels.functional.muh_loss`."""
-
-
-class SGCELoss(RegisteredLoss, function=functional.sgce_loss):
-    """Symmetrized generalized cross entropy, see `noisykernels.functional.sgce_loss`."""
-
-
-class AlphaMAELoss(RegisteredLoss, function=functional.alpha_mae_loss):
-    """alpha-MAE, see `noisykernels.functional.alpha_mae_loss`."""
-
-
-class SCELoss(RegisteredLoss, function=functional.sce_loss):
-    """Symmetric cross entropy, see `noisykernels.functional.sce_loss`."""
-
-
-MODULES: dict[str, type[RegisteredLoss]] = {
-    cls._name: cls for cls in RegisteredLoss.__subclasses__()
-}
-"""The module of each loss by its short name."""
-
-
 def _factor(value: Any) -> float:
     if isinstance(value, Loss):
         raise TypeError("a loss can be scaled only by a number, not by another loss")
@@ -283,19 +296,21 @@ def _same(a: Any, b: Any) -> bool:
 
 def _scale(part: Part) -> list[str]:
     numbers = [part.scale] if part.scale != 1 else []
-    return [repr(number) for number in numbers] + [_number(factor) for factor in part.factors]
-
-
-def _number(value: Any) -> str:
-    return f"tensor({value.item():g})" if isinstance(value, Tensor) else repr(value)
+    return [repr(number) for number in numbers] + [_shown(factor) for factor in part.factors]
 
 
 def _arguments(part: Part) -> list[str]:
     return [
-        f"{name}={_number(value)}"
+        f"{name}={_shown(value)}"
         for name, value in part.parameters.items()
         if not (name == "label_smoothing" and value == 0)
     ]
+
+
+def _shown(value: Parameter) -> str:
+    if isinstance(value, Tensor) and value.dim():
+        return f"<tensor of {' x '.join(map(str, value.shape))}>"
+    return f"tensor({value.item():g})" if isinstance(value, Tensor) else repr(value)
 
 
 def _call(part: Part) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from noisykernels import validation
 from noisykernels.backends import extension
 from noisykernels.ops import pack
-from noisykernels.registry import LOSSES
+from noisykernels.registry import LOSSES, Parameter
 from noisykernels.terms import WeightedTerm, passes, resources
 
 
@@ -21,13 +22,14 @@ class Part(NamedTuple):
 
     scale: float
     name: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Parameter]
     factors: tuple[Tensor, ...] = ()
     """More of the weight: 0-d tensors whose values may change between calls."""
 
     def numbers(self) -> list[Tensor]:
         """Parameters and factors that are 0-d tensors: what may be annealed or learned."""
-        return [*filter(_is_number, self.parameters.values()), *self.factors]
+        numbers = [value for value in self.parameters.values() if _is_number(value)]
+        return [*numbers, *self.factors]
 
 
 class Pass(NamedTuple):
@@ -53,6 +55,8 @@ class Plan(NamedTuple):
 def plan(parts: tuple[Part, ...]) -> Plan:
     """Merge the terms of all parts, so that a sum of losses costs what its distinct terms cost."""
     if any(part.numbers() for part in parts):
+        for part in parts:
+            _check(part)
         if not all(_readable(number) for part in parts for number in part.numbers()):
             return Plan(parts, ())
         parts = tuple(map(_read, parts))
@@ -73,10 +77,9 @@ def plan(parts: tuple[Part, ...]) -> Plan:
 def single(name: str, **parameters: Any) -> Plan:
     """The plan of one loss, its parameters checked."""
     for value in parameters.values():
-        if type(value) is not float and type(value) is not str:
-            # The cache would take True for 1.0, and a tensor for whatever it held at first.
+        if type(value) not in _CACHED:
             parameters = LOSSES[name].check(parameters)
-            if any(isinstance(value, Tensor) for value in parameters.values()):
+            if any(isinstance(checked, Tensor) for checked in parameters.values()):
                 return plan((Part(1.0, name, parameters),))
             break
     if torch.compiler.is_dynamo_compiling():  # it warns of caches
@@ -84,11 +87,15 @@ def single(name: str, **parameters: Any) -> Plan:
     return _cached_single(name, **parameters)
 
 
-def _single(name: str, **parameters: float | str) -> Plan:
+def _single(name: str, **parameters: Parameter) -> Plan:
     return plan((Part(1.0, name, LOSSES[name].check(parameters)),))
 
 
-_cached_single = lru_cache(maxsize=256)(_single)  # bounded: an annealed q is new at every step
+# Bounded: an annealed q is new at every step. Typed: it would take True for 1.0.
+_cached_single = lru_cache(maxsize=256, typed=True)(_single)
+
+_CACHED = frozenset({float, int, bool, str})
+"""Types of parameters that stay what they are; a tensor may hold other numbers the next time."""
 
 
 def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
@@ -100,7 +107,7 @@ def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:
     return Pass(vectors, ids, values, native)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[Tensor]:
     return isinstance(value, Tensor) and value.dim() == 0
 
 
@@ -109,13 +116,17 @@ def _readable(number: Tensor) -> bool:
     return validation.at_hand(number) and not number.requires_grad
 
 
+def _check(part: Part) -> None:
+    """Raise what is wrong with the numbers that tensors hold now, where they are at hand."""
+    LOSSES[part.name].check(part.parameters)
+    for factor in filter(validation.at_hand, part.factors):
+        validation.number("the factor of a loss", factor)
+
+
 def _read(part: Part) -> Part:
     """The part with the numbers that its tensors hold now."""
-    scale = part.scale
-    for factor in part.factors:
-        scale *= validation.number("the factor of a loss", factor)
     parameters = {
-        name: value.item() if _is_number(value) else value
+        name: float(value) if _is_number(value) else value
         for name, value in part.parameters.items()
     }
-    return Part(scale, part.name, LOSSES[part.name].check(parameters))
+    return Part(prod(map(float, part.factors), start=part.scale), part.name, parameters)

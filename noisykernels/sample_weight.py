@@ -19,18 +19,23 @@ def weigh(
     Args:
         losses: The losses of samples, class weights included, of target's shape.
         sample_weight: s, of target's shape; it may require grad.
-        target: Class indices; where they are `ignore_index` the sample's weight counts as zero.
+        target: Class indices; where they are `ignore_index` the sample's weight counts as zero. Or
+            probabilities, where nothing is ignored and the mean divides by sum_i s_i.
         weight: Class weights w of shape (C,), or None.
         ignore_index: See target.
         reduction: "none", "mean" or "sum".
     """
-    kept = target != ignore_index
-    s = torch.where(kept, sample_weight.to(losses.dtype), 0.0)
+    s = sample_weight.to(losses.dtype)
+    w_y = None
+    if not target.is_floating_point():
+        labels = target.long()  # a smaller type would compare modulo its range
+        kept = labels != ignore_index
+        s = torch.where(kept, s, 0.0)
+        if weight is not None:
+            w_y = weight.to(losses.dtype)[torch.where(kept, labels, 0)]
     weighted = s * losses
     if reduction == "none":
         return weighted
     if reduction == "sum":
         return weighted.sum()
-    if weight is not None:
-        s = s * weight.to(losses.dtype)[torch.where(kept, target, 0).long()]
-    return weighted.sum() / s.sum()
+    return weighted.sum() / (s if w_y is None else s * w_y).sum()

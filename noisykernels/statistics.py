@@ -7,14 +7,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from noisykernels.reference._rows import log_softmax
 from noisykernels.terms import STATISTICS
 
 
 class Stats(NamedTuple):
     """Statistics of samples, of the shape of the targets, without gradient.
 
-    Where the target is `ignore_index` the sample was not read: the numbers are NaN, `predicted` is
-    -1 and `hit` is False.
+    Where the target is `ignore_index` the sample was not read, and where its logits hold NaN or
+    +inf, or nothing but -inf, it has no probabilities: the numbers are NaN, `predicted` is -1 and
+    `hit` is False.
     """
 
     p_y: Tensor
@@ -35,7 +37,9 @@ def of_rows(rows: Tensor, target: Tensor) -> Stats:
     # The class is stored as an integer in the bits of a float.
     integer = torch.int64 if rows.dtype == torch.float64 else torch.int32
     top = predicted.contiguous().view(integer).long()
-    return Stats(p, log_p, top, top == target, log_partition)
+    top = torch.where(log_p.isnan(), -1, top)
+    # The label of an ignored sample may be -1 too.
+    return Stats(p, log_p, top, (top == target) & (top >= 0), log_partition)
 
 
 @torch.no_grad()
@@ -43,22 +47,12 @@ def of_logits(logits: Tensor, target: Tensor, ignore_index: int) -> Stats:
     """In plain torch."""
     z = logits.unsqueeze(0) if logits.dim() == 1 else logits
     z = z.to(torch.promote_types(z.dtype, torch.float32))
-    kept = target != ignore_index
-    y = torch.where(kept, target, 0).long().reshape(z[:, :1].shape)
-    log_partition = z.logsumexp(1)
-    others = z.log_softmax(1).exp().scatter(1, y, 0.0).sum(1)
-    log_p = z.log_softmax(1).gather(1, y).squeeze(1)
-    log_p = torch.where(others < 0.5, torch.log1p(-others), log_p)
-    top = torch.where(kept, z.argmax(1).reshape(target.shape), -1)
-    nan = torch.nan
-
-    def where_kept(values: Tensor) -> Tensor:
-        return torch.where(kept, values.reshape(target.shape), nan)
-
-    return Stats(
-        where_kept(log_p.exp()),
-        where_kept(log_p),
-        top,
-        kept & (top == target),
-        where_kept(log_partition),
-    )
+    labels = target.long()  # a smaller type would compare modulo its range
+    kept = labels != ignore_index
+    labels = torch.where(kept, labels, 0)
+    log_p = log_softmax(z).gather(1, labels.reshape(z[:, :1].shape)).reshape(target.shape)
+    read = kept & ~log_p.isnan()
+    top = torch.where(read, z.argmax(1).reshape(target.shape), -1)
+    log_p = torch.where(read, log_p, torch.nan)
+    log_partition = torch.where(read, z.logsumexp(1).reshape(target.shape), torch.nan)
+    return Stats(log_p.exp(), log_p, top, read & (top == labels), log_partition)

@@ -19,6 +19,12 @@ from noisykernels.ops import REDUCTIONS
 FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 CLASS_INDICES = frozenset({torch.int64, torch.int32, torch.uint8})
 
+ROW_TOLERANCE = 1e-4
+"""How far from 1 the sum of a row of a transition matrix may be: estimates are printed rounded."""
+
+LARGEST_CONDITION = 1e6
+"""Of a matrix that is inverted: beyond it the noise in its entries is all that the inverse has."""
+
 PLAIN_TENSORS = frozenset({Tensor, torch.nn.Parameter})
 """Types of tensor without a mind of their own."""
 
@@ -34,9 +40,7 @@ def check_tensors(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         matches = len(shape) > 0 and labels == shape[:1] * (len(shape) > 1) + shape[2:]
     if not matches:
         raise ValueError(_shape_message(tuple(shape), tuple(labels)))
-    classes = shape[0] if len(shape) == 1 else shape[1]
-    if classes == 0:
-        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    classes = _check_classes(shape)
     if target.device != input.device:
         raise RuntimeError(_device_message("target", target, input))
     if weight is not None:
@@ -53,13 +57,15 @@ def check_weight(weight: Tensor) -> None:
         )
 
 
-def check_sample_weight(sample_weight: Tensor, input: Tensor, target: Tensor) -> None:
+def check_sample_weight(sample_weight: Tensor, input: Tensor) -> None:
     """Raise what is wrong with weights of samples."""
     _check_kind("sample_weight", sample_weight, FLOATING)
-    if sample_weight.shape != target.shape:
+    shape = tuple(input.shape)
+    samples = shape[: len(shape) > 1] + shape[2:]
+    if sample_weight.shape != samples:
         raise ValueError(
-            f"sample_weight must have the shape of target, {tuple(target.shape)}, got "
-            f"{tuple(sample_weight.shape)}"
+            f"sample_weight must have shape {samples}, that of input without its class dimension, "
+            f"got {tuple(sample_weight.shape)}"
         )
     if sample_weight.device != input.device:
         raise RuntimeError(_device_message("sample_weight", sample_weight, input))
@@ -74,10 +80,11 @@ def check_probabilities(input: Tensor, target: Tensor, weight: Tensor | None) ->
             f"a floating-point target holds class probabilities and must have the shape of input, "
             f"{tuple(input.shape)}, got {tuple(target.shape)}; class indices are integers"
         )
+    classes = _check_classes(input.shape)
     if target.device != input.device:
         raise RuntimeError(_device_message("target", target, input))
     if weight is not None:
-        _check_weight_of(weight, input, input.shape[input.dim() > 1])
+        _check_weight_of(weight, input, classes)
 
 
 def reduction_code(reduction: str) -> int:
@@ -129,11 +136,41 @@ def at_hand(number: Tensor) -> bool:
     return number.is_cpu and readable(number)
 
 
+def transition_matrix(name: str, value: Any, invertible: bool) -> Tensor:
+    """The value of an argument that takes a matrix whose rows are probabilities."""
+    _check_kind(name, value, FLOATING)
+    shape = tuple(value.shape)
+    if value.dim() != 2 or shape[0] != shape[1]:
+        raise ValueError(f"{name} must have shape (C, C), got shape {shape}")
+    if value.requires_grad and torch.is_grad_enabled():
+        raise RuntimeError(
+            f"{name} must not require grad: the losses are not differentiable with respect to it; "
+            f"pass {name}.detach()"
+        )
+    if readable(value):
+        _check_entries(name, value.double(), invertible)
+    matrix: Tensor = value
+    return matrix
+
+
+def check_matrix(name: str, matrix: Tensor, input: Tensor) -> None:
+    """Raise what is wrong with a transition matrix for these logits."""
+    classes = input.shape[input.dim() > 1]
+    if matrix.shape[0] != classes:
+        raise ValueError(
+            f"{name} must have shape ({classes}, {classes}) for input of shape "
+            f"{tuple(input.shape)}, got shape {tuple(matrix.shape)}"
+        )
+    if matrix.device != input.device:
+        raise RuntimeError(_device_message(name, matrix, input))
+
+
 def readable(tensor: Tensor) -> bool:
-    """Whether values can be looked at: not while tracing, nor under a transform of torch.func."""
+    """Whether numbers can be looked at: not while tracing, nor under a transform of torch.func."""
     return not (
         torch.compiler.is_compiling()
         or type(tensor) not in PLAIN_TENSORS  # fake tensors
+        or tensor.is_meta
         or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
 
@@ -181,6 +218,31 @@ def _check_kind(
         raise TypeError(f"{name} must be a dense tensor, got layout {value.layout}")
     if value.dtype not in dtypes:
         raise TypeError(_dtype_message(name, value, dtypes, logits))
+
+
+def _check_entries(name: str, matrix: Tensor, invertible: bool) -> None:
+    if not matrix.isfinite().all():
+        raise ValueError(f"{name} must hold finite numbers")
+    if (smallest := float(matrix.min())) < 0:
+        raise ValueError(f"{name} must hold probabilities, got {smallest:g}")
+    sums = matrix.sum(1)
+    if float((error := (sums - 1).abs()).max()) > ROW_TOLERANCE:
+        row = int(error.argmax())
+        raise ValueError(
+            f"{name} must have rows that sum to 1, got {float(sums[row]):g} in row {row}"
+        )
+    if invertible and not (condition := float(torch.linalg.cond(matrix, 1))) < LARGEST_CONDITION:
+        raise ValueError(
+            f"{name} must be invertible, with a condition number below {LARGEST_CONDITION:g}, got "
+            f"{condition:g}"
+        )
+
+
+def _check_classes(shape: torch.Size) -> int:
+    classes = shape[0] if len(shape) == 1 else shape[1]
+    if classes == 0:
+        raise ValueError(f"input must have at least one class, got shape {tuple(shape)}")
+    return classes
 
 
 def _check_weight_of(weight: Tensor, input: Tensor, classes: int) -> None:

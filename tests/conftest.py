@@ -17,6 +17,7 @@ import torch
 from noisykernels import backends
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("repeatable")
 
 LEVELS = backends.extension.simd_levels() if backends.extension else []
@@ -66,6 +67,29 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each backend that is usable here."""
     with backends.use(request.param):
         yield request.param
+
+
+@pytest.fixture
+def split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's rows are split over programs; and for each two rows a program evaluates the sums.
+
+    Of 65 classes the first part has two steps and the second the last class; of 32, nothing.
+    """
+    regimes = pytest.importorskip("noisykernels.triton.regimes")
+    loop = regimes.Loop(depth=2, block=16, warps=4, splits=2, depth_again=1)
+    monkeypatch.setattr(regimes, "ON_CHIP", 0)
+    monkeypatch.setattr(regimes, "forward_loop", lambda *_: loop)
+    monkeypatch.setattr(
+        regimes, "sums_tile", lambda rows, *_, **__: regimes.Tile(2, 16, 4, -(-rows // 2))
+    )
+
+
+@pytest.fixture(params=["on chip", "split"])
+def regime(request: pytest.FixtureRequest) -> str:
+    """Where the rows are."""
+    if request.param == "split":
+        request.getfixturevalue("split")
+    return request.param
 
 
 @pytest.fixture

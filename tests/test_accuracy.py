@@ -13,8 +13,10 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from cases import Case, each_loss, every_case
+from cases import Case, each_core_loss, each_other_loss, every_core_case
+from conftest import LEVELS
 from oracle import Exact, exact, paper
+from reference_cases import for_oracles
 from torch import Tensor
 
 Family = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -151,7 +153,7 @@ def errors(
 
     wide, y = logits.double().numpy(), labels.numpy()
     w = None if weight is None else weight.double().numpy().astype(np.longdouble)
-    truth: Exact = exact(case.name, case.parameters, wide, y, w)
+    truth: Exact = exact(case.name, for_oracles(case.all_parameters(wide.shape[1])), wide, y, w)
     spread = np.ptp(np.where(np.isfinite(wide), wide, wide.max(1, keepdims=True)), axis=1)
     single = np.where(spread > 32, 5e-6, 2e-6)  # from 32 on x - max(x) itself rounds
     bar = np.full(len(y), 1e-13) if loss.dtype == torch.float64 else single
@@ -174,20 +176,21 @@ def errors(
 
 # Masked classes have p = 0, of which the formula on paper takes the logarithm.
 @pytest.mark.parametrize("family", [name for name in FAMILIES if "masked" not in name])
-@every_case
+@every_core_case
 def test_oracles_agree(case: Case, family: str) -> None:
     logits, labels = FAMILIES[family](5, 4)
-    truth = exact(case.name, case.parameters, logits.numpy(), labels.numpy())
+    parameters = for_oracles(case.all_parameters(logits.shape[1]))
+    truth = exact(case.name, parameters, logits.numpy(), labels.numpy())
     bar = 1e4 * np.finfo(np.longdouble).eps  # exp multiplies errors by its argument
     for row in range(len(labels)):
-        value, gradient = paper(case.name, case.parameters, logits[row].tolist(), int(labels[row]))
+        value, gradient = paper(case.name, parameters, logits[row].tolist(), int(labels[row]))
         expected, *slopes = (np.longdouble(mpmath.nstr(v, 40)) for v in (value, *gradient))
         assert abs(truth.value[row] - expected) <= bar * truth.value_scale[row]
         assert abs(truth.gradient[row] - slopes).max() <= bar * truth.gradient_scale[row]
 
 
 @each_family
-@every_case
+@every_core_case
 def test_families_of_logits(case: Case, family: str, simd_level: str) -> None:
     for classes in 10, 101:
         logits, labels = FAMILIES[family](48, classes)
@@ -195,7 +198,7 @@ def test_families_of_logits(case: Case, family: str, simd_level: str) -> None:
 
 
 @each_family
-@each_loss
+@each_core_loss
 def test_double_precision(case: Case, family: str, simd_level: str) -> None:
     assert max(errors(case, *FAMILIES[family](64, 21))) <= 1
 
@@ -210,7 +213,7 @@ def test_double_precision(case: Case, family: str, simd_level: str) -> None:
     ],  # more than its largest number
     ids=str,
 )
-@each_loss
+@each_core_loss
 def test_half_precision(case: Case, family: str, dtype: torch.dtype, simd_level: str) -> None:
     """The gradient is the exact one rounded once; the loss is as good as single precision's."""
     logits, labels = FAMILIES[family](64, 21)
@@ -218,7 +221,7 @@ def test_half_precision(case: Case, family: str, dtype: torch.dtype, simd_level:
 
 
 @pytest.mark.parametrize("rows", ROWS)
-@each_loss
+@each_core_loss
 def test_numbers_of_rows(case: Case, rows: int, simd_level: str) -> None:
     logits, labels = normal(2)(rows, 10)
     assert max(errors(case, logits.float(), labels)) <= 1
@@ -226,13 +229,13 @@ def test_numbers_of_rows(case: Case, rows: int, simd_level: str) -> None:
 
 @pytest.mark.parametrize("family", ["normal", "wrong"])
 @pytest.mark.parametrize("classes", CLASSES)
-@each_loss
+@each_core_loss
 def test_numbers_of_classes(case: Case, classes: int, family: str, simd_level: str) -> None:
     logits, labels = FAMILIES[family](3, classes)
     assert max(errors(case, logits.float(), labels)) <= 1
 
 
-@each_loss
+@each_core_loss
 def test_long_sums_of_equal_numbers(case: Case, simd_level: str) -> None:
     """A float sum that runs too long before it is widened drifts, and only here it shows."""
     logits, labels = tied_others(24, 4096)
@@ -242,10 +245,50 @@ def test_long_sums_of_equal_numbers(case: Case, simd_level: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-@each_loss
+@each_core_loss
 def test_reductions_and_class_weights(
     case: Case, reduction: str, weighted: bool, dtype: torch.dtype, simd_level: str
 ) -> None:
     logits, labels = normal(2)(40, 19)
     weight = torch.rand(19) if weighted else None
     assert max(errors(case, logits.to(dtype), labels, weight, reduction)) <= 1
+
+
+extreme_levels = pytest.mark.parametrize(
+    "simd_level", [LEVELS[0], LEVELS[-1]] if LEVELS else [None], indirect=True
+)
+
+
+@extreme_levels
+@pytest.mark.parametrize(
+    "family", ["normal", "extreme", "offset+1e4", "wrong", "right", "ties", "masked"]
+)
+@each_other_loss
+def test_other_losses(case: Case, family: str, simd_level: str) -> None:
+    for classes in 10, 101:
+        logits, labels = FAMILIES[family](48, classes)
+        assert max(errors(case, logits.float(), labels)) <= 1
+
+
+@extreme_levels
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@each_other_loss
+def test_other_losses_in_other_precisions(case: Case, dtype: torch.dtype, simd_level: str) -> None:
+    for family in "normal", "wrong", "right":
+        logits, labels = FAMILIES[family](64, 21)
+        assert max(errors(case, logits.to(dtype), labels)) <= 1
+
+
+@extreme_levels
+@pytest.mark.parametrize("classes", [2, 3, 128, 257])
+@each_other_loss
+def test_other_losses_and_numbers_of_classes(case: Case, classes: int, simd_level: str) -> None:
+    logits, labels = normal(2)(17, classes)
+    assert max(errors(case, logits.float(), labels)) <= 1
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@each_other_loss
+def test_other_losses_with_class_weights(case: Case, reduction: str) -> None:
+    logits, labels = normal(2)(40, 19)
+    assert max(errors(case, logits.float(), labels, torch.rand(19), reduction)) <= 1

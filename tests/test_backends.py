@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from reference_cases import transition_matrix
 from torch._dynamo.testing import CompileCounter
 
 import noisykernels as nk
 from noisykernels import backends
 from noisykernels import functional as NF
+from noisykernels.registry import LOSSES
 
 USABLE = [name for name, state in backends.available().items() if state is True]
 UNUSABLE = [name for name in backends.NAMES if name not in USABLE]
@@ -191,7 +194,7 @@ def test_extension_that_does_not_load_tells_the_linker_s_reason_without_paths(mo
 @pytest.mark.parametrize("name", nk.losses())
 @pytest.mark.parametrize("backend", USABLE)
 def test_every_backend_computes_the_same(backend, name):
-    function = getattr(NF, f"{name}_loss")
+    function = partial(getattr(NF, f"{name}_loss"), **LOSSES[name].matrices(transition_matrix(3)))
     with backends.use("reference"):
         expected = function(LOGITS, TARGET)
     with backends.use(backend):

@@ -29,6 +29,14 @@ def test_rows_have_as_many_cells_as_the_header():
     assert len({line.count("|") for line in docs.loss_table().splitlines()}) == 1
 
 
+def test_table_shows_the_gain_at_the_defaults():
+    rows = [line.split(" | ") for line in docs.loss_table().splitlines()]
+    column = rows[0].index("gain at C = 10 and 100")
+    gains = {row[0].split("`")[1]: row[column] for row in rows[2:]}
+    expected = {"ce": "1, 1", "mae": "0.2, 0.02", "gce": "0.2, 0.04", "sce": "0.5, 0.14"}
+    assert expected.items() <= gains.items()
+
+
 def test_only_the_text_between_the_markers_is_replaced():
     page = f"before\n{docs.BEGIN}\nold\n{docs.END}\nafter\n"
     assert (

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from cases import Case, each_loss
+from cases import REPRESENTATIVES, Case, each_kind_of_pass, each_loss, each_of
 from torch import Tensor
 
 import noisykernels.functional as NF
@@ -64,20 +64,21 @@ def test_all_rows_ignored(case: Case, reduction: str) -> None:
     assert_like_torch(logits, labels, reduction=reduction)
 
 
-@each_loss
+@each_of([case for case in REPRESENTATIVES if not case.normalized])
 def test_one_class(case: Case) -> None:
-    """p = 1 whatever the logit: no loss but the penalty on the logit itself."""
+    """p = 1 whatever the logit: a constant, and the penalty on the logit itself."""
     logits, labels = torch.randn(20, 1), torch.zeros(20).long()
     value, gradient = value_and_gradient(case, logits, labels, reduction="none")
-    quadratic = case.parameters.get("quadratic", 0.0)
-    same(value, quadratic * logits[:, 0] ** 2)
+    quadratic = 0.5 if case.name == "centered_square" else case.parameters.get("quadratic", 0.0)
+    constant = case(torch.zeros(1, 1), torch.zeros(1).long())
+    same(value, constant + quadratic * logits[:, 0] ** 2)
     upstream = torch.linspace(0.5, 2, 20)[:, None]
     same(gradient, 2 * quadratic * logits * upstream)
 
 
 @each_reduction
 @pytest.mark.parametrize("ignore_index", [-100, -1, 0, 3, 255, 10**9])
-@each_loss
+@each_kind_of_pass
 def test_ignored_rows_are_as_if_absent(case: Case, ignore_index: int, reduction: str) -> None:
     logits, labels = torch.randn(50, 7), torch.randint(7, (50,))
     labels[::3] = ignore_index
@@ -99,7 +100,7 @@ def test_ignored_rows_are_as_if_absent(case: Case, ignore_index: int, reduction:
 
 @each_reduction
 @pytest.mark.parametrize("poison", [NAN, INF, -INF])
-@each_loss
+@each_kind_of_pass
 def test_an_ignored_row_may_hold_anything(case: Case, poison: float, reduction: str) -> None:
     """torch's gradient is NaN there; ours is exactly zero, and so is the second derivative."""
     clean, labels = torch.randn(37, 7), torch.randint(7, (37,))
@@ -178,9 +179,9 @@ def test_a_masked_class_gets_no_gradient(case: Case) -> None:
     value, gradient = value_and_gradient(case, logits, labels, reduction="none")
     # These lose -inf / C or an infinite square or logarithm; the others forget the class.
     if (
-        case.name == "muh"
+        case.name in ("muh", "centered_square", "backward")
         or "convex" in case.parameters.values()
-        or case.parameters.get("label_smoothing")
+        or case.smoothed
     ):
         assert not value.isfinite().any()
     else:
@@ -207,7 +208,7 @@ def test_classes_of_weight_zero_have_no_loss(case: Case) -> None:
     weight = torch.tensor([0.0, 1, 0, 2, 0, 0.5])
     value, gradient = value_and_gradient(case, logits, labels, weight=weight, reduction="none")
     weightless = weight[labels] == 0
-    if not case.parameters.get("label_smoothing"):
+    if not case.smoothed:
         assert not value[weightless].any()
         assert not gradient[weightless].any()
     assert (value[~weightless] != 0).all()

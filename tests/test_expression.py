@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import noisykernels as nk
+from noisykernels.loss_modules import MODULES
 from noisykernels.plan import plan
-from noisykernels.modules import MODULES
+from noisykernels.registry import LOSSES
 
 FORMULAS = {
     "ce": nk.CELoss(),
@@ -32,7 +33,7 @@ FORMULAS = {
 # A caret stands for the place where the message must point, before the character that follows it.
 ERRORS = {
     "^cee": "unknown loss 'cee'; did you mean 'ce'",
-    "0.1*ce + ^focal": "unknown loss 'focal'; known losses: ce, rce",
+    "0.1*ce + ^xyzzy": "unknown loss 'xyzzy'; known losses: ce, lsr",
     "gce('α', ^p=1)": "unknown parameter 'p'",  # ast counts bytes
     "ce + 2*^'α' + foo": "expected losses and numbers",
     "gce(^p=1)": "unknown parameter 'p'; gce takes q",
@@ -46,7 +47,13 @@ ERRORS = {
     "gce(q=^1.5)": "q must satisfy 0 < q <= 1, got 1.5",
     "ce + gce(^0)": "q must satisfy 0 < q <= 1, got 0",
     "rce(A=^'x')": "A must be a real number, got 'x'",
-    "rce(A=^mae)": "a parameter must be a number or a name in quotes",
+    "rce(A=^mae)": "a parameter must be a number, True, False or a name in quotes",
+    "gce(q=^True)": "q must be a real number, got True",
+    "focal(detach=^1)": "detach must be True or False, got 1.0",
+    "taylor_ce(^2.5)": "order must be a whole number from 1 to 16, got 2.5",
+    "ce + ^forward": "forward needs T, which text cannot hold: make it with ForwardLoss(T=...)",
+    "ce + ^forward_rce(beta=2)": "forward_rce needs T",
+    "forward(^1)": "T must be a tensor, got 1.0",
     "alpha_mae(form=^'convx')": "form must be 'temperature' or 'convex', got 'convx'",
     "alpha_mae(^2, form='convex')": "alpha must satisfy 0 <= alpha <= 1, got 2",
     "2 ^+ ce": "a number cannot be added",
@@ -82,7 +89,15 @@ def test_text_gives_the_same_loss_as_modules(text, expected):
     assert type(parsed) is type(expected)
 
 
-@pytest.mark.parametrize("module", [*FORMULAS.values(), *(cls() for cls in MODULES.values())])
+PRINTED = [
+    *FORMULAS.values(),
+    *(cls() for name, cls in MODULES.items() if not LOSSES[name].matrices(torch.eye(3))),
+    nk.FocalLoss(detach=True),
+    nk.TaylorCELoss(order=3),
+]
+
+
+@pytest.mark.parametrize("module", PRINTED)
 def test_printed_sums_are_read_back(module):
     text = repr(nk.loss("0*mae") + module) if type(module) is not nk.CELoss else repr(2 * module)
     assert repr(nk.loss(text.removeprefix("SumLoss(").removesuffix(")"))) == text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
-from cases import Case, each_loss
+from cases import Case, each_core_loss, each_kind_of_pass, each_loss
 from torch import Tensor
 from torch.library import opcheck
 
@@ -41,14 +41,36 @@ LOGITS: dict[str, tuple[Any, Any]] = {
     "expanded": (lambda: torch.randn(1, 5).expand(4, 5), lambda: torch.randint(5, (4,))),
     "empty": (lambda: torch.randn(0, 5), lambda: torch.randint(5, (0,))),
 }
-TERMS = (WeightedTerm("ce", 0.5), WeightedTerm("sgce", 1.0, 0.7), WeightedTerm("smoothing", 0.1))
+TERMS = (
+    WeightedTerm("ce", 0.5),
+    WeightedTerm("sgce", 1.0, 0.7),
+    WeightedTerm("smoothing", 0.1),
+    WeightedTerm("forward", 0.3),
+)
 
 
-def arguments(
-    layout: str, reduction: int = MEAN, weighted: bool = False
-) -> tuple[Tensor, Tensor, Tensor | None, list[int], list[float], int, int, int]:
+VECTORS = torch.rand(5, 5).softmax(1)
+
+
+class Call(NamedTuple):
+    """What the operator is called with."""
+
+    logits: Any = torch.zeros(4, 5)
+    target: Any = torch.zeros(4, dtype=torch.long)
+    weight: Tensor | None = None
+    vectors: Tensor | None = None
+    terms: Any = (NAMES.index("ce"),)
+    values: Any = (1.0, 0.0, 0.0)
+    ignore_index: int = -100
+    reduction: int = MEAN
+    statistics: bool = False
+    backend: int = CPU
+
+
+def call_of(layout: str, **options: Any) -> Call:
     logits, target = (make() for make in LOGITS[layout])
-    return logits, target, torch.rand(5) if weighted else None, *pack(TERMS), -100, reduction, CPU
+    terms, values = pack(TERMS)
+    return Call(logits, target, vectors=VECTORS, terms=terms, values=values)._replace(**options)
 
 
 @pytest.mark.parametrize("reduction", [NONE, MEAN, SUM], ids=REDUCTIONS)
@@ -56,12 +78,13 @@ def arguments(
 def test_opcheck(layout: str, reduction: int) -> None:
     if layout == "empty" and reduction == MEAN:
         reduction = SUM  # the mean is NaN, which opcheck takes to be unequal to itself
-    call = arguments(layout, reduction, weighted=layout == "batch")
-    logits, target, weight, *loss = call
-    opcheck(forward, (logits.detach().requires_grad_(), *call[1:]))
+    weight = torch.rand(5) if layout == "batch" else None
+    # Statistics of no label are NaN, which opcheck takes to be unequal to itself.
+    call = call_of(layout, weight=weight, reduction=reduction, statistics=layout == "images")
+    opcheck(forward, (call.logits.detach().requires_grad_(), *call[1:]))
     value, rows, divisor = forward(*call)
     upstream = torch.randn_like(value)
-    opcheck(backward, (upstream, logits, target, weight, rows, divisor, *loss))
+    opcheck(backward, (upstream, *call[:4], rows, divisor, *call[4:]))
 
 
 def value_and_gradient(loss: Any, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,9 +100,17 @@ def assert_same_bits(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> None:
         torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@each_loss
-def test_compiled_equals_eager(case: Case, dynamic: bool) -> None:
+@each_kind_of_pass
+def test_compiled_equals_eager(case: Case) -> None:
+    check_compiled(case, dynamic=False)
+
+
+@each_core_loss
+def test_compiled_equals_eager_for_every_number_of_rows(case: Case) -> None:
+    check_compiled(case, dynamic=True)
+
+
+def check_compiled(case: Case, dynamic: bool) -> None:
     torch.compiler.reset()
     compiled = torch.compile(case, fullgraph=True, dynamic=dynamic)
     for rows in (4, 9) if dynamic else (4,):
@@ -98,7 +129,7 @@ def test_compiled_among_other_operators(
     backend: str, entrance: str, reduction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if entrance == "function":
-        monkeypatch.setattr(evaluate, "fused_loss", lambda *a: autograd.FusedLoss.apply(*a)[0])
+        monkeypatch.setattr(evaluate, "fused_loss", lambda *a: autograd.FusedLoss.apply(*a)[:2])
     weight = torch.rand(5)
 
     def model(x: Tensor, y: Tensor) -> Tensor:
@@ -141,27 +172,41 @@ def test_modes_without_a_graph_give_the_same_bits(case: Case) -> None:
 
 def test_meta_tensors_have_shapes() -> None:
     logits, labels = torch.empty(6, 5, 2, device="meta"), torch.empty(6, 2, device="meta").long()
-    loss, _, _ = forward(logits, labels, None, *pack(TERMS), -100, NONE, CPU)
+    loss, _, _ = forward(*Call(logits, labels, reduction=NONE))
     assert loss.shape == labels.shape
 
 
-IDS = {name: i for i, name in enumerate(NAMES)}
-CE = [IDS["ce"]], [1.0, 0.0]
-THREE_POWERS_AND_ONE = [IDS["sgce"]] * 3, [1.0, 0.3, 1.0, 0.5, 1.0, 0.7]
-X, Y = torch.zeros(4, 5), torch.zeros(4, dtype=torch.long)
+SGCE, FORWARD, ELR = map(NAMES.index, ("sgce", "forward", "elr"))
+X, Y = Call().logits, Call().target
 
-NONSENSE: dict[str, tuple[type[Exception], str, tuple[Any, ...]]] = {
-    "too many powers": (ValueError, "powers", (X, Y, None, *THREE_POWERS_AND_ONE, -100, MEAN, CPU)),
-    "too many terms": (ValueError, "terms", (X, Y, None, [0] * 17, [1.0] * 34, -100, MEAN, CPU)),
-    "unknown term": (ValueError, "term", (X, Y, None, [99], [1.0, 0.0], -100, MEAN, CPU)),
-    "negative term": (ValueError, "term", (X, Y, None, [-1], [1.0, 0.0], -100, MEAN, CPU)),
-    "too few values": (ValueError, "values", (X, Y, None, [0], [1.0], -100, MEAN, CPU)),
-    "too many values": (ValueError, "values", (X, Y, None, [0], [1.0] * 3, -100, MEAN, CPU)),
-    "too few labels": (ValueError, "shape", (X, Y[:3], None, *CE, -100, MEAN, CPU)),
-    "too many labels": (ValueError, "shape", (X[:3], Y, None, *CE, -100, MEAN, CPU)),
-    "integer logits": (TypeError, "dtype", (X.long(), Y, None, *CE, -100, MEAN, CPU)),
-    "too few class weights": (ValueError, "weight", (X, Y, torch.ones(3), *CE, -100, MEAN, CPU)),
-    "unknown reduction": (ValueError, "reduction", (X, Y, None, *CE, -100, 7, CPU)),
+NONSENSE: dict[str, tuple[type[Exception], str, Call]] = {
+    "too many powers": (
+        ValueError,
+        "powers",
+        Call(terms=[SGCE] * 3, values=[1.0, 0.3, 0.0, 1.0, 0.5, 0.0, 1.0, 0.7, 0.0]),
+    ),
+    "too many terms": (ValueError, "terms", Call(terms=[0] * 17, values=[1.0] * 51)),
+    "unknown term": (ValueError, "term", Call(terms=[99])),
+    "negative term": (ValueError, "term", Call(terms=[-1])),
+    "too few values": (ValueError, "values", Call(values=[1.0, 0.0])),
+    "too many values": (ValueError, "values", Call(values=[1.0] * 4)),
+    "too few labels": (ValueError, "shape", Call(target=Y[:3])),
+    "too many labels": (ValueError, "shape", Call(logits=X[:3])),
+    "integer logits": (TypeError, "dtype", Call(logits=X.long())),
+    "too few class weights": (ValueError, "weight", Call(weight=torch.ones(3))),
+    "no vectors": (ValueError, "vectors", Call(terms=[FORWARD])),
+    "vectors of other classes": (ValueError, "vectors", Call(vectors=torch.ones(5, 4))),
+    "too few labels' vectors": (
+        ValueError,
+        "vectors",
+        Call(terms=[FORWARD], vectors=torch.ones(4, 5)),
+    ),
+    "too many samples' vectors": (
+        ValueError,
+        "vectors",
+        Call(terms=[ELR], vectors=torch.ones(5, 5)),
+    ),
+    "unknown reduction": (ValueError, "reduction", Call(reduction=7)),
 }
 
 
@@ -170,7 +215,7 @@ def test_nonsense_is_refused_and_does_no_harm(nonsense: str) -> None:
     error, message, call = NONSENSE[nonsense]
     with pytest.raises(error, match=message):
         forward(*call)
-    loss, _, _ = forward(X, Y, None, *CE, -100, MEAN, CPU)
+    loss, _, _ = forward(*Call())
     torch.testing.assert_close(loss, torch.tensor(5.0).log())
 
 
@@ -179,14 +224,14 @@ def test_nonsense_is_refused_and_does_no_harm(nonsense: str) -> None:
     ids=["coefficients missing", "rows missing", "another dtype"],
 )  # fmt: skip
 def test_backward_refuses_buffers_that_do_not_fit(spoil: Callable[[Tensor], Tensor]) -> None:
-    logits, target, weight, *loss = arguments("batch")
-    _, rows, divisor = forward(logits, target, weight, *loss)
+    call = call_of("batch")
+    _, rows, divisor = forward(*call)
     with pytest.raises((ValueError, RuntimeError)):
-        backward(torch.tensor(1.0), logits, target, weight, spoil(rows), divisor, *loss)
+        backward(torch.tensor(1.0), *call[:4], spoil(rows), divisor, *call[4:])
 
 
 def test_backward_refuses_upstream_of_another_shape() -> None:
-    logits, target, weight, *loss = arguments("batch", NONE)
-    _, rows, divisor = forward(logits, target, weight, *loss)
+    call = call_of("batch", reduction=NONE)
+    _, rows, divisor = forward(*call)
     with pytest.raises((ValueError, RuntimeError)):
-        backward(torch.ones(3), logits, target, weight, rows, divisor, *loss)
+        backward(torch.ones(3), *call[:4], rows, divisor, *call[4:])

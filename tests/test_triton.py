@@ -32,17 +32,15 @@ if backends.available()["triton"] is not True:
     pytest.skip(f"{backends.available()['triton']}", allow_module_level=True)
 
 import triton.language as tl
-from triton import cdiv
 from triton.runtime import interpreter
 
 from noisykernels.triton import kernels, launch, regimes
 from noisykernels.triton import terms as jit_terms
-from noisykernels.triton.regimes import Loop, Tile
+from noisykernels.triton.regimes import Tile
 
 NAN, INF = float("nan"), float("inf")
 
-SPLIT = Loop(depth=2, block=16, warps=4, splits=2)
-"""Of 65 classes the first part has two steps and the second the last class; of 32, nothing."""
+KERNELS = "evaluate_tiles", "sum_rows", "sum_rows_again", "evaluate_sums", "finish", "gradient"
 
 ROWS = {
     0: "no launch",
@@ -102,22 +100,6 @@ def _round_to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows are split over programs; and for each two rows a program evaluates the sums."""
-    monkeypatch.setattr(regimes, "ON_CHIP", 0)
-    monkeypatch.setattr(regimes, "forward_loop", lambda *_: SPLIT)
-    monkeypatch.setattr(regimes, "forward_tile", lambda rows, *_: Tile(2, 16, 4, cdiv(rows, 2)))
-
-
-@pytest.fixture(params=["on chip", "split"])
-def regime(request: pytest.FixtureRequest) -> str:
-    """Where the rows are."""
-    if request.param == "split":
-        request.getfixturevalue("split")
-    return request.param
-
-
-@pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels that are launched."""
     names: list[str] = []
@@ -130,7 +112,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.append(self.kernel.__name__)
             return self.kernel[grid]
 
-    for name in "evaluate_tiles", "sum_rows", "evaluate_sums", "finish", "gradient":
+    for name in KERNELS:
         monkeypatch.setattr(kernels, name, Watched(getattr(kernels, name)))
     return names
 
@@ -148,9 +130,9 @@ def test_the_lists_of_terms_agree() -> None:
 @pytest.mark.parametrize("function", ["operator", "FusedLoss"])
 def test_the_kernels_are_what_runs(function: str, launched: list[str]) -> None:
     x, labels = torch.randn(600, 5, requires_grad=True), torch.randint(5, (600,))
-    spec = (*pack([WeightedTerm("ce", 1.0)]), -100, NONE, backends.TRITON)
+    spec = (*pack([WeightedTerm("ce", 1.0)]), -100, NONE, False, backends.TRITON)
     loss = (
-        FusedLoss.apply(x, labels, None, *spec)[0]
+        FusedLoss.apply(x, labels, None, None, *spec)[0]
         if function == "FusedLoss"
         else NF.ce_loss(x, labels, reduction="none")
     )
@@ -173,9 +155,20 @@ def test_launches_of_each_regime(launched: list[str], monkeypatch: pytest.Monkey
     assert launches_of(600, 10) == ["evaluate_tiles", "finish"]
     assert launches_of(2, 4097) == ["sum_rows", "evaluate_sums"]
     # Then it takes more programs than one.
-    assert regimes.forward_tile(16 * 32 + 1, 1, powers=1, reduces=True).programs > 1
-    monkeypatch.setattr(regimes, "forward_tile", lambda n, *_: Tile(1, 16, 4, n))
+    assert regimes.sums_tile(16 * 32 + 1, 1, powers=1, reduces=True).programs > 1
+    monkeypatch.setattr(regimes, "sums_tile", lambda n, *_, **__: Tile(1, 16, 4, n))
     assert launches_of(2, 4097) == ["sum_rows", "evaluate_sums", "finish"]
+
+
+def test_a_second_visit_is_another_launch_where_rows_stream(launched: list[str]) -> None:
+    for classes, names in {
+        10: ["evaluate_tiles"],
+        4097: ["sum_rows", "sum_rows_again", "evaluate_sums"],
+    }.items():
+        launched.clear()
+        spec = (*pack([WeightedTerm("nfl", 1.0, 0.5, -INF)]), -100, NONE, False, backends.TRITON)
+        FusedLoss.apply(torch.randn(2, classes), torch.tensor([0, 1]), None, None, *spec)
+        assert launched == names
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -229,7 +222,7 @@ def test_rows_split_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch, launched: list[
     """Two rows for 132 multiprocessors: each is split in four, of which three have classes."""
     monkeypatch.setattr(launch, "processors", lambda device: 132)
     x, labels = normal(2)(2, 18000)
-    assert regimes.forward_loop(2, 18000, 132).splits == 4
+    assert regimes.forward_loop(2, 18000, powers=1, processors=132).splits == 4
     assert max(errors(SUMS[0], x.float(), labels)) <= 1
 
 

@@ -22,11 +22,18 @@ ARCHITECTURES = (80, 90, 100)
 REGISTERS = {
     "evaluate_tiles": 144,  # three programs of 4 warps; 128 with 16 warps, or they would not run
     "sum_rows": 216,  # two programs of 4 warps on a processor, each with 16 kB of loads under way
+    "sum_rows_again": 168,  # three programs of 4 warps
     "evaluate_sums": 128,
     "finish": 64,
     "gradient": 72,  # seven programs of 4 warps
 }
 """Of a thread, at most."""
+
+REGISTERS_OF_TWO_ELEMENTS = {
+    "evaluate_tiles": 152,  # where one program of 8 warps does it all; else three of 4 warps
+    "gradient": 80,  # six programs of 4 warps
+}
+"""Where a loss takes two functions of each probability."""
 
 WIDTHS = {
     ("float32", 10): 8,  # rows start at multiples of 40 bytes
@@ -38,6 +45,9 @@ WIDTHS = {
     ("bfloat16", 50257): 2,
 }
 """Bytes that a thread loads at once, where not 16: as many as every row is aligned to."""
+
+PLAIN = ("ce", "sce", "sgce", "alpha_mae + sgce")
+"""Losses without a matrix and without a second visit."""
 
 Answers = dict[str, Future[list[dict[str, Any]]]]
 
@@ -59,7 +69,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
         assert result.returncode == 0, result.stderr
         return [json.loads(line) for line in result.stdout.splitlines()]
 
-    questions = [*(f"matrix {sm}" for sm in ARCHITECTURES), "variants", "annealing", "edit"]
+    questions = ["variants", *(f"matrix {sm}" for sm in ARCHITECTURES), "annealing", "edit"]
     with ThreadPoolExecutor(2) as pool:
         yield {question: pool.submit(ask, question) for question in questions}
 
@@ -71,7 +81,7 @@ def compiled(answers: Answers, request: pytest.FixtureRequest) -> list[dict[str,
 
 
 def only(kernels: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-    chosen = [k for k in kernels if k["kernel"] in names]
+    chosen = [k for k in kernels if k["kernel"] in names and k["loss"] in PLAIN]
     assert chosen
     return chosen
 
@@ -90,7 +100,11 @@ def test_nothing_spills(compiled: list[dict[str, Any]]) -> None:
 
 
 def test_registers(compiled: list[dict[str, Any]]) -> None:
-    assert [k for k in compiled if k["reg"] > REGISTERS[k["kernel"]]] == []
+    for kernel in compiled:
+        bounds = REGISTERS
+        if kernel["loss"] == "nfl + nnfl":
+            bounds = REGISTERS | REGISTERS_OF_TWO_ELEMENTS
+        assert kernel["reg"] <= bounds[kernel["kernel"]], kernel
 
 
 def test_no_element_is_float64(compiled: list[dict[str, Any]]) -> None:
@@ -110,12 +124,20 @@ def test_a_long_row_is_read_once_forward(compiled: list[dict[str, Any]]) -> None
         assert total(kernel["loads"]) == 4 * logits_bytes(kernel) + label, kernel
 
 
+def test_a_second_visit_reads_the_row_once_more(compiled: list[dict[str, Any]]) -> None:
+    for kernel in compiled:
+        if kernel["kernel"] == "sum_rows_again" and kernel["programs"][1] == 1:
+            # What it reads of the sums is single numbers.
+            logits = [access for access in kernel["loads"] if total([access]) == 16]
+            assert total(logits) == 2 * logits_bytes(kernel), kernel
+
+
 def test_a_row_is_read_once_and_written_once_backward(compiled: list[dict[str, Any]]) -> None:
     for kernel in only(compiled, "gradient"):
         powers = {"ce": 1, "sce": 1, "sgce": 2, "alpha_mae + sgce": 3}[kernel["loss"]]
         rows = kernel["loads"].count([1, 8])  # one label each
-        # Upstream gradient, shift, constant, label's gradient, powers; and the one divisor.
-        numbers = rows * (4 + powers) + 1
+        # Upstream gradient, shift, label's gradient, powers; and the one divisor.
+        numbers = rows * (3 + powers) + 1
         assert total(kernel["loads"]) == logits_bytes(kernel) + 8 * rows + 4 * numbers, kernel
         assert total(kernel["stores"]) == logits_bytes(kernel), kernel
 

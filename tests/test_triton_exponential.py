@@ -19,7 +19,7 @@ import triton
 import triton.language as tl
 
 from noisykernels import backends
-from noisykernels.triton.exponential import ROUND, Exponent, exponent, exponential
+from noisykernels.triton.exponential import ROUND, Exponent, exponent, exponential, pair
 
 QS = [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 2.0]
 EX2_ERROR = 2 * 2.0**-23
@@ -121,6 +121,20 @@ def test_results_down_to_the_smallest_number(q: float) -> None:
     exact = torch.exp(q * d.double())
     excess = (interpreted(d, q).double() - exact).abs() - BAR * exact
     assert excess.max() <= 2.0**-149  # the distance of subnormal numbers
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_power_zero_is_one(dtype: torch.dtype) -> None:
+    """Of what is nearly nothing too: an elementwise function may have the exponent 0."""
+    d = torch.tensor([0.0, -1.0, -100.0, -1e38], dtype=dtype)
+    for half in (False, True) if dtype == torch.float32 else (False,):
+        assert interpreted(d, 0.0, half).tolist() == [1.0] * 4
+
+
+def test_numbers_in_two_parts() -> None:
+    """One that float32 does not hold, and the floor that is none."""
+    assert sum(pair(0.1)) == 0.1
+    assert pair(-math.inf) == (-math.inf, 0.0)
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["single", "half"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from math import inf, nan
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ import torch
 import noisykernels as nk
 from noisykernels import backends, validation
 from noisykernels import functional as NF
+from noisykernels.registry import LOSSES, Range, RangeBy
 
 LOGITS = torch.linspace(-1, 1, 12).reshape(4, 3)
 TARGET = torch.tensor([0, 2, 1, 2])
@@ -67,15 +67,14 @@ WRONG_NUMBERS = {
     "inf": (inf, ValueError, "must be a finite number, got inf"),
     "huge int": (10**400, ValueError, "must be a finite number"),
     "tensor": (torch.ones(3), TypeError, r"got a float32 tensor of shape \(3,\); .* weight="),
-    "learnable": (torch.ones((), requires_grad=True), TypeError, r"pass \w+.detach\(\)"),
     "bool tensor": (torch.tensor(True), TypeError, "must be a real number, got a bool tensor"),
 }
 
 NUMBERS = [
     (name, parameter)
     for name in nk.losses()
-    for parameter, value in inspect.signature(getattr(NF, f"{name}_loss")).parameters.items()
-    if isinstance(value.default, float)
+    for parameter, domain in LOSSES[name].parameters.items()
+    if isinstance(domain, Range | RangeBy)
 ]
 
 
@@ -92,8 +91,9 @@ def test_wrong_call(argument, value, error, message):
 @pytest.mark.parametrize(("value", "error", "message"), WRONG_NUMBERS.values(), ids=WRONG_NUMBERS)
 @pytest.mark.parametrize(("name", "parameter"), NUMBERS)
 def test_wrong_parameter(name, parameter, value, error, message):
+    matrices = LOSSES[name].matrices(torch.eye(3))
     with pytest.raises(error, match=f"{parameter} {message}" if "must" in message else message):
-        getattr(NF, f"{name}_loss")(LOGITS, TARGET, **{parameter: value})
+        getattr(NF, f"{name}_loss")(LOGITS, TARGET, **matrices, **{parameter: value})
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,32 @@ def test_wrong_parameter(name, parameter, value, error, message):
         (NF.sce_loss, {"alpha": -1.0}, "alpha must satisfy alpha >= 0, got -1.0"),
         (NF.sce_loss, {"beta": -1.0}, "beta must satisfy beta >= 0, got -1.0"),
         (NF.sce_loss, {"A": 4.0}, "A must satisfy A < 0, got 4.0"),
+        (NF.truncated_gce_loss, {"k": 1.0}, "k must satisfy 0 < k < 1, got 1.0"),
+        (NF.taylor_ce_loss, {"order": 17}, "order must be a whole number from 1 to 16, got 17"),
+        (NF.focal_loss, {"gamma": -1.0}, "gamma must satisfy gamma >= 0, got -1.0"),
+        (NF.agce_loss, {"a": 0.0}, "a must satisfy a > 0, got 0.0"),
+        (NF.aul_loss, {"a": 1.0}, "a must satisfy a > 1, got 1.0"),
+        (NF.nnce_loss, {"p_min": 0.0}, "p_min must satisfy 0 < p_min < 1, got 0.0"),
+        (NF.amse_loss, {"a": 0.5}, "a must satisfy a >= 1, got 0.5"),
+        (NF.bootstrap_soft_loss, {"beta": 1.5}, "beta must satisfy 0 <= beta <= 1, got 1.5"),
+        (NF.pnorm_loss, {"s": 0.0}, "s must satisfy s > 0, got 0.0"),
+        (
+            NF.forward_loss,
+            {"T": torch.eye(4)},
+            r"T must have shape \(3, 3\) for input of shape \(4, 3\), got shape \(4, 4\)",
+        ),
     ],
 )
 def test_parameter_out_of_range(function, wrong, message):
     with pytest.raises(ValueError, match=message):
         function(LOGITS, TARGET, **wrong)
+
+
+@pytest.mark.parametrize("options", [{}, {"return_stats": True}])
+def test_a_matrix_elsewhere_is_refused(options):
+    T = torch.eye(3, device="meta")
+    with pytest.raises(RuntimeError, match="T must be on the device of input, cpu, got meta"):
+        NF.forward_loss(LOGITS, TARGET, T, **options)
 
 
 def test_class_weights_in_place_of_a_parameter_are_pointed_to_weight():

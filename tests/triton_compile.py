@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import subprocess
 import sys
@@ -33,9 +34,10 @@ from triton.runtime.jit import JITFunction
 
 from noisykernels import ops
 from noisykernels.backends import TRITON
-from noisykernels.terms import TERMS, WeightedTerm
+from noisykernels.terms import TERMS, WeightedTerm, passes, resources
 from noisykernels.triton import kernels, launch, plan
 from noisykernels.triton import terms as jit_terms
+from noisykernels.triton.terms import probability
 
 MULTIPROCESSORS = 132
 """Of the GPU that rows are split for: an H100's."""
@@ -46,12 +48,30 @@ LOSSES: dict[str, tuple[WeightedTerm, ...]] = {
     "sgce": (WeightedTerm("sgce", 1.0, 0.7),),
     "alpha_mae + sgce": (WeightedTerm("alpha_mae", 1.0, 0.5), WeightedTerm("sgce", 1.0, 0.7)),
 }
+
+
+def family(classes: int) -> dict[str, tuple[WeightedTerm, ...]]:
+    """Losses that take another sum, or a second visit."""
+    return {
+        "nce + amse": (WeightedTerm("nce", 1.0), WeightedTerm("amse", 1.0, 2.0, 30.0)),
+        "nfl + nnfl": (
+            WeightedTerm("nfl", 1.0, 0.5, -math.inf),
+            WeightedTerm("nnfl", 1.0, 0.5, -16.1),
+        ),
+        "ce + entropy": (WeightedTerm("ce", 1.0), WeightedTerm("entropy", 0.1)),
+        "forward": (WeightedTerm("forward", 1.0, vectors=meta(classes, classes)),),
+    }
+
+
 CLASSES = (10, 14, 100, 128, 1000, 4096, 32000, 50257, 128256)
 DTYPES = ("float32", "bfloat16")
 ROWS = {
     "many rows": (4096, CLASSES),  # programs of their own, whose losses another kernel adds up
     "few rows": (16, (10, 100, 128256)),  # one program for all, or several for each row
 }
+
+FAMILY_ROWS = {"many rows": (4096, (10, 4096, 32000)), "few rows": (16, (100, 128256))}
+"""Where those are compiled, in float32 and for `SM` alone."""
 
 SM = 90
 """The architecture for questions to which all have one answer."""
@@ -128,15 +148,14 @@ def step(
     reduction: int = ops.MEAN,
     upstream: torch.Tensor | None = None,
     label_dtype: torch.dtype = torch.int64,
+    statistics: bool = False,
 ) -> None:
     """What autograd calls in a training step."""
     shape = logits.shape[:1] + logits.shape[2:] if logits.dim() > 1 else ()
-    target = meta(*shape, dtype=label_dtype)
-    spec = (*ops.pack(loss), ignore_index, reduction, TRITON)
-    value, rows, divisor = launch.forward(logits, target, weight, *spec)
-    launch.backward(
-        value if upstream is None else upstream, logits, target, weight, rows, divisor, *spec
-    )
+    inputs = logits, meta(*shape, dtype=label_dtype), weight, resources(loss).vectors
+    spec = (*ops.pack(loss), ignore_index, reduction, statistics, TRITON)
+    value, rows, divisor = launch.forward(*inputs, *spec)
+    launch.backward(value if upstream is None else upstream, *inputs, rows, divisor, *spec)
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -201,16 +220,23 @@ def matrix(architecture: int) -> Iterator[dict[str, Any]]:
     """Every kernel of a step, for each type, number of classes, regime and loss."""
     known: dict[str, dict[str, Any]] = {}
     cases = [
-        (dtype, classes, regime, rows, loss)
+        (dtype, classes, regime, rows, loss, LOSSES[loss])
         for dtype in DTYPES
         for regime, (rows, tried) in ROWS.items()
         for classes in tried
         for loss in LOSSES
     ]
+    if architecture == SM:
+        cases += [
+            ("float32", classes, regime, rows, loss, terms)
+            for regime, (rows, tried) in FAMILY_ROWS.items()
+            for classes in tried
+            for loss, terms in family(classes).items()
+        ]
     with tempfile.TemporaryDirectory() as folder:
-        for dtype, classes, regime, rows, loss in cases:
+        for dtype, classes, regime, rows, loss, terms in cases:
             with recorded_launches(architecture) as launches:
-                step(meta(rows, classes, dtype=getattr(torch, dtype)), LOSSES[loss])
+                step(meta(rows, classes, dtype=getattr(torch, dtype)), terms)
             for found in launches:
                 key = found.kernel.hash
                 if key not in known:
@@ -231,19 +257,20 @@ def matrix(architecture: int) -> Iterator[dict[str, Any]]:
 
 def variants() -> Iterator[dict[str, Any]]:
     """Steps that compile other specializations: the interpreter has none, and so cannot fail."""
-    everything = [WeightedTerm(name, 1.0, 0.3) for name in TERMS]
     powers = LOSSES["alpha_mae + sgce"]
     for dtype in torch.float32, torch.bfloat16, torch.float16, torch.float64:
         for classes in 19, 5001:
-            yield _compiles(
-                f"all terms, C={classes}, {dtype}", meta(33, classes, dtype=dtype), everything
-            )
-            yield _compiles(
-                f"all terms, C={classes}, {dtype}, class weights",
-                meta(33, classes, dtype=dtype),
-                everything,
-                weight=meta(classes),
-            )
+            logits = meta(33, classes, dtype=dtype)
+            for i, terms in enumerate(_everything(33, classes)):
+                yield _compiles(
+                    f"all terms, pass {i}, C={classes}, {dtype}",
+                    logits,
+                    terms,
+                    weight=meta(classes),
+                    statistics=True,
+                )
+    for i, terms in enumerate(_everything(33, 19)):
+        yield _compiles(f"all terms, pass {i}, no class weights", meta(33, 19), terms)
     for rows, classes in product((1, 33, 640), (1, 10, 1025, 5001)):
         yield _compiles(f"{rows}x{classes}", meta(rows, classes), powers)
     for reduction, shape in product(("none", "sum"), ((33, 10), (640, 10), (33, 5001))):
@@ -278,6 +305,16 @@ def variants() -> Iterator[dict[str, Any]]:
         yield _compiles(
             f"{name} upstream", meta(33, 10), powers, reduction=ops.NONE, upstream=upstream
         )
+
+
+def _everything(rows: int, classes: int) -> list[tuple[WeightedTerm, ...]]:
+    """All terms, in as few passes as carry them."""
+    vectors = {
+        "forward": meta(classes, classes),
+        "backward": meta(classes, classes),
+        "elr": meta(rows, classes),
+    }
+    return list(passes([WeightedTerm(n, 1.0, 0.3, -0.7, vectors.get(n)) for n in TERMS]))
 
 
 def _compiles(name: str, *arguments: Any, **options: Any) -> dict[str, Any]:
@@ -323,7 +360,9 @@ def edit() -> Iterator[dict[str, Any]]:
     constexpr_terms = edited(
         kernels, "    terms,\n    values,", "    terms: tl.constexpr,\n    values,"
     )
-    ce = edited(jit_terms, "value=-w * row.softmax.log_p", "value=-3.0 * w * row.softmax.log_p").ce
+    ce = edited(
+        probability, "row, -row.softmax.log_p, 1.0", "row, -3.0 * row.softmax.log_p, 1.0"
+    ).ce
     for form, module in {"tuple": kernels, "constexpr tuple": constexpr_terms}.items():
         compiled = []
         for terms in (jit_terms.TERMS, jit_terms.TERMS | {"ce": ce}):

@@ -1,7 +1,7 @@
 """CIFAR's official layouts: pickled or binary batches, in a folder or in the .tar.gz they come in.
 
 Whatever the layout, a batch becomes its official binary records, so that one SHA-1 a batch
-vouches for all layouts. A record of CIFAR-10 is the label and 3x1024 planar pixels, a byte each.
+vouches for all layouts. A record is one or two labels and 3x1024 planar pixels, a byte each.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import pickle
 import tarfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,34 @@ PIXELS = 3 * 32 * 32
 Array = npt.NDArray[np.uint8]
 
 
-def find_batches(root: Path, folders: Iterable[str], names: Iterable[str]) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Published:
+    """A CIFAR data set as its authors publish it."""
+
+    title: str
+    binary_folder: str
+    pickle_folder: str
+    archive_url: str
+    """Of the binary layout."""
+    sha1: Mapping[str, str]
+    """Of the binary records of each batch."""
+    labels: tuple[str, ...]
+    """Keys of a pickled batch, in the order in which their labels open a record."""
+
+    @property
+    def archive_name(self) -> str:
+        return self.archive_url.rpartition("/")[2]
+
+
+def find_batches(root: Path, published: Published) -> dict[str, bytes]:
     """The batches' files under ``root``: ``name`` is a pickle, ``name.bin`` binary records.
 
     Args:
         root: The folder that holds the batches, a folder above it, or an official archive.
-        folders: Names of the official folders; an official archive holds one of them.
-        names: Names of the batches.
+        published: What the folders and the batches are called.
     """
-    wanted = {*names, *(f"{name}.bin" for name in names)}
+    wanted = {*published.sha1, *(f"{name}.bin" for name in published.sha1)}
+    folders = (published.binary_folder, published.pickle_folder)
     for path in (root, *(root / folder for folder in folders)):
         if path.is_dir() and (files := _read_folder(path, wanted)):
             return files
@@ -45,11 +65,11 @@ def find_batches(root: Path, folders: Iterable[str], names: Iterable[str]) -> di
 
 
 def verified_records(
-    files: Mapping[str, bytes], sha1: Mapping[str, str], origin: object
+    files: Mapping[str, bytes], published: Published, origin: object
 ) -> dict[str, bytes]:
-    """Every batch named in ``sha1`` as official binary records with that SHA-1."""
-    records = {name: _records(files, name, origin) for name in sha1}
-    for name, expected in sha1.items():
+    """Every batch as official binary records with the official SHA-1."""
+    records = {name: _records(files, name, published.labels, origin) for name in published.sha1}
+    for name, expected in published.sha1.items():
         found = hashlib.sha1(records[name]).hexdigest()
         if found != expected:
             raise DataError(
@@ -59,16 +79,16 @@ def verified_records(
     return records
 
 
-def to_records(pixels: Array, labels: Iterable[int]) -> bytes:
-    """Official binary records of (N, 3072) planar pixels and N labels."""
-    column = np.fromiter(labels, dtype=np.uint8)[:, None]
-    return np.concatenate([column, pixels], axis=1).tobytes()
+def to_records(pixels: Array, *labels: Iterable[int]) -> bytes:
+    """Official binary records of (N, 3072) planar pixels and N labels of each kind."""
+    columns = [np.fromiter(kind, dtype=np.uint8)[:, None] for kind in labels]
+    return np.concatenate([*columns, pixels], axis=1).tobytes()
 
 
-def from_records(records: bytes) -> tuple[Array, Array]:
-    """(N, 3, 32, 32) images and (N,) labels of official binary records."""
-    rows = np.frombuffer(records, dtype=np.uint8).reshape(-1, 1 + PIXELS)
-    return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0]
+def from_records(records: bytes, kinds: int) -> tuple[Array, Array]:
+    """(N, 3, 32, 32) images and (N, kinds) labels of official binary records."""
+    rows = np.frombuffer(records, dtype=np.uint8).reshape(-1, kinds + PIXELS)
+    return rows[:, kinds:].reshape(-1, 3, 32, 32), rows[:, :kinds]
 
 
 def _read_folder(folder: Path, wanted: set[str]) -> dict[str, bytes]:
@@ -92,14 +112,14 @@ def read_archive(path: Path, wanted: set[str]) -> dict[str, bytes]:
         raise DataError(f"{path} is not a complete .tar.gz archive: {error}") from error
 
 
-def _records(files: Mapping[str, bytes], name: str, origin: object) -> bytes:
+def _records(files: Mapping[str, bytes], name: str, labels: Iterable[str], origin: object) -> bytes:
     if (records := files.get(f"{name}.bin")) is not None:
         return records
     if (pickled := files.get(name)) is None:
         raise DataError(f"{origin}: {name} is missing")
     try:
         batch = _ArrayUnpickler(io.BytesIO(pickled), encoding="latin1").load()
-        return to_records(batch["data"], batch["labels"])
+        return to_records(batch["data"], *(batch[kind] for kind in labels))
     except DataError as error:
         raise DataError(f"{origin}: {name}: {error}") from error
     except Exception as error:  # a damaged pickle raises nearly anything

@@ -52,12 +52,12 @@ struct RowSoftmax {
   Scalar top_miss;  // 1 - p of the largest class, exact where p rounds to one
 };
 
-// f_k = (1 - p_k)^gamma where log p_k is above the floor, else zero.
+// f_k = (1 - p_k)^gamma where log p_k is not below the floor, else zero.
 template <class Scalar, class Vector>
 INLINE Vector element_factor(const Element& element, const Exponent& one, Vector d, Vector log_p,
                              const RowSoftmax<Scalar>& softmax) {
   using Power = typename ExponentOf<Scalar>::Type;
-  const auto above = log_p > Vector{} + Scalar(element.floor);
+  const auto above = log_p >= Vector{} + Scalar(element.floor);
   if (element.gamma == 0) return keep(above, Vector{} + 1);
   // A class that is not the largest has at most half of the probability.
   const Vector miss = d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(one)(log_p);

@@ -139,8 +139,8 @@ struct ElementSums {
   double factor[kMaxElements] = {};  // of f_k
 };
 
-// Sums over the classes that are not the label, where log p_k is above the floor: a second visit,
-// once the softmax is known.
+// Sums over the classes that are not the label, where log p_k is not below the floor: a second
+// visit, once the softmax is known.
 template <class Storage, class Scalar>
 INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                                 const RowSoftmax<Scalar>& softmax, const Plan& plan) {
@@ -158,7 +158,9 @@ INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label
         const Element& element = plan.element[i];
         const Vector d = v - shift, log_p = d - softmax.log_sum;
         const Vector f = element_factor(element, plan.exponent[0], d, log_p, softmax);
-        const Mask counts = inside & (lane != typename A::Integer(label - k)) & (f != Vector{});
+        // Not where f is not zero: of a class that is certain the offset is left.
+        const Mask counts = inside & (lane != typename A::Integer(label - k)) &
+                            (log_p >= Vector{} + Scalar(element.floor));
         gap += keep(counts, Scalar(element.offset) + f * log_p);
         factor += keep(counts, f);
       });

@@ -264,6 +264,12 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
   }
 }
 
+// A row that was not read leaves zeros, not the zero over zero of some term.
+template <class Scalar>
+INLINE void clear_row(const Arguments& a, Scalar* coefficients) {
+  for (int i = 0; i < a.plan.column.count; ++i) coefficients[i * a.rows] = 0;
+}
+
 // What a block leaves as classes, and the statistics of rows that were not read.
 template <class Scalar>
 INLINE void store_classes(const Arguments& a, const FurtherBlock& further, const bool* kept,
@@ -311,6 +317,9 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
     }
     for (int r = rows; r < kBlockRows; ++r) skip_row(block, r);
     evaluate_block(a, class_weights, block, further, rows, coefficients + first);
+    for (int r = 0; r < rows; ++r) {
+      if (!kept[r]) clear_row(a, coefficients + first + r);
+    }
     if (has_further) store_classes(a, further, kept, rows, coefficients + first);
 
     for (int r = 0; r < rows; ++r) {

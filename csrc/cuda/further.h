@@ -44,12 +44,12 @@ struct RowSoftmax {
   Scalar top_miss;
 };
 
-// f_k = (1 - p_k)^gamma where log p_k is above the floor, else zero.
+// f_k = (1 - p_k)^gamma where log p_k is not below the floor, else zero.
 template <class Scalar>
 DEVICE Scalar element_factor(const Element& element, const Exponent& one, Scalar d, Scalar log_p,
                              const RowSoftmax<Scalar>& softmax) {
   using Power = typename DifferencePowerOf<Scalar>::Type;
-  if (!(log_p > Scalar(element.floor))) return 0;
+  if (!(log_p >= Scalar(element.floor))) return 0;
   if (element.gamma == 0) return 1;
   // A class that is not the largest has at most half of the probability.
   const Scalar miss = d == 0 ? softmax.top_miss : 1 - Power(one).of_difference(log_p);
@@ -154,7 +154,8 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     for (int k = team.rank(); k < row.classes; k += team.width()) {
       const Scalar d = widen(row.x[k * row.stride]) - top, log_p = d - softmax.log_sum;
       const Scalar value = element_factor(element, plan.exponent[0], d, log_p, softmax);
-      if (k == label || value == 0) continue;
+      // Not where the value is zero: of a class that is certain the offset is left.
+      if (k == label || !(log_p >= Scalar(element.floor))) continue;
       gap += Scalar(element.offset) + value * log_p;
       factor += value;
     }

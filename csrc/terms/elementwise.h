@@ -27,13 +27,13 @@ NOISYKERNELS_INLINE void nfl(const Row<V>& row, const Weighted<V>& t, Gradient<V
   normalized(row, t, -factor * row.log_p, factor, -row.element_gap[t.element], false, g);
 }
 
-// 1 - a_y / sum_k a_k with a_k = offset + f_k log p_k above the floor, where it is zero
+// 1 - a_y / sum_k a_k with a_k = offset + f_k log p_k down to the floor, where it is zero
 template <class V>
 NOISYKERNELS_INLINE void nnfl(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
   const V power = power_of_miss(row, t.parameter);
   const V p_min = exp(t.second);
   const V at_floor = t.parameter == 0.0 ? V{} + 1.0 : exp(t.parameter * log(1.0 - p_min));
-  const auto above = row.log_p > t.second;
+  const auto above = row.log_p >= t.second;
   const V factor = above ? power : V{};
   const V gap = above ? power * row.log_p - at_floor * t.second : V{};
   normalized(row, t, gap, factor, row.element_gap[t.element], true, g);

@@ -22,5 +22,18 @@ NOISYKERNELS_INLINE void square(const Row<V>& row, const Weighted<V>& t, Gradien
   g.label += t.weight * 2.0 * row.label_value;
 }
 
+// ||z - (onehot - 1/C)||^2 / 2 = muh + square / 2 + (1 - 1/C) / 2
+template <class V>
+NOISYKERNELS_INLINE void centered_square(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
+  const V share = 1.0 / row.classes;
+  // Where the square is infinite it is all there is, not one infinity less another.
+  const auto finite = row.square - row.square == 0.0;
+  const V unhinged = finite ? row.linear * share - row.logit : V{};
+  g.value += t.weight * (unhinged + 0.5 * (row.square + 1.0 - share));
+  g.linear += t.weight;
+  g.constant += t.weight * share;
+  g.label += t.weight * (row.label_value + share - 1.0);
+}
+
 }  // namespace
 }  // namespace noisykernels

@@ -40,7 +40,7 @@ struct Row {
   V vector_sum = {};    // sum of v_k
 
   // Sums over k != y of offset + f(p_k) log p_k and of f(p_k), f an elementwise function, where
-  // log p_k is above its floor.
+  // log p_k is not below its floor.
   V element_gap[kMaxElements] = {};
   V element_factor[kMaxElements] = {};
 

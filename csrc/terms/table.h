@@ -39,6 +39,7 @@ enum Need : int {
   X(eps_softmax_ce, kSoftmax, true)                    \
   X(muh, kLinearSum, true)                             \
   X(square, kSquareSum, true)                          \
+  X(centered_square, kLinearSum | kSquareSum, true)    \
   X(sgce, kSoftmax | kPowerSum, true)                  \
   X(alpha_mae, kPowerSum, true)                        \
   X(smoothing, kSoftmax | kWeightedSum, false)         \

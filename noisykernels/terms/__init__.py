@@ -27,7 +27,7 @@ from noisykernels.terms.row import (
     Term,
     WeightedTerm,
 )
-from noisykernels.terms.sums import STATISTICS, Resources, columns, passes, resources
+from noisykernels.terms.sums import STATISTICS, Resources, columns, passes, resources, visits
 
 NAMES: tuple[str, ...] = tuple(TERMS)
 """Names of the terms, in the order of their ids."""
@@ -55,4 +55,5 @@ __all__ = [
     "resources",
     "softmax",
     "vector",
+    "visits",
 ]

@@ -21,10 +21,10 @@ def nfl(row: Row, gamma: float, floor: float) -> Coefficients:
 
 @term(Need.SOFTMAX | Need.ELEMENT)
 def nnfl(row: Row, gamma: float, floor: float) -> Coefficients:
-    """1 - g_y / sum_k g_k, g_k = A + (1 - p_k)^gamma log p_k above the floor, which is its zero."""
+    """1 - g_y / sum_k g_k, g_k = A + (1 - p_k)^gamma log p_k down to the floor, its zero."""
     element = Element(gamma, floor)
     factors = row.element(element)
-    above = row.log_probs > floor
+    above = row.log_probs >= floor
     gap = torch.where(above, element.offset + factors * row.log_probs, 0.0)
     return _normalized(row, element, factors, row.at_label(gap), row.elsewhere(gap), True)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from noisykernels.terms.row import TERMS, Coefficients, Need, Row, WeightedTerm
 
@@ -41,7 +42,8 @@ def gradient(
     label_weight = torch.where(is_label, w, 0.0).sum(-1)
     log_probs = torch.log_softmax(x, -1)
 
-    result = torch.zeros_like(x)
+    # Zeros that depend on x: the second derivative of a linear loss is zero, not an error.
+    result = torch.where(torch.zeros_like(is_label), x, 0.0)
     for term in terms:
         v = _vector(term, target, kept, x)
         row = Row(x, is_label, log_probs, w, label_weight, v)
@@ -61,7 +63,7 @@ def _vector(term: WeightedTerm, target: Tensor, kept: Tensor, x: Tensor) -> Tens
     vectors = term.vectors.to(x.dtype)
     if Need.BY_SAMPLE in TERMS[term.name].needs:
         return vectors.reshape(x.shape)
-    return vectors[torch.where(kept.squeeze(-1), target, 0)]
+    return embedding(torch.where(kept.squeeze(-1), target, 0), vectors)  # unlike [], under vmap too
 
 
 def _per_row(coefficient: Tensor | float) -> Tensor | float:
@@ -73,7 +75,9 @@ def _per_row(coefficient: Tensor | float) -> Tensor | float:
 def _elsewhere(row: Row, k: Coefficients) -> Tensor:
     """The gradient at the classes that are not the label."""
     p = row.log_probs.exp()
-    result = _per_row(k.constant) + k.linear * row.logits + k.class_weight * row.class_weight
+    result = _per_row(k.constant) + k.class_weight * row.class_weight
+    if k.linear:  # 0 times a masked class, -inf, is NaN
+        result = result + k.linear * row.logits
     for q, coefficient in k.powers:
         result = result + _per_row(coefficient) * (q * row.log_probs).exp()
     if isinstance(k.entropy, Tensor) or k.entropy:

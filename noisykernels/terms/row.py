@@ -35,7 +35,7 @@ class WeightedTerm(NamedTuple):
 
 
 class Element(NamedTuple):
-    """The function (1 - p_k)^gamma of the classes whose log p_k is above the floor, else zero."""
+    """The function (1 - p_k)^gamma where log p_k is not below the floor, else zero."""
 
     gamma: float
     floor: float = -math.inf
@@ -113,7 +113,7 @@ class Row:
         # certain comes from the sum of all but it.
         p = self.log_probs.exp()
         miss = torch.where(self.is_label, self.miss.unsqueeze(-1), p.sum(-1, keepdim=True) - p)
-        return torch.where(self.log_probs > element.floor, miss.pow(element.gamma), 0.0)
+        return torch.where(self.log_probs >= element.floor, miss.pow(element.gamma), 0.0)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ def passes(terms: Sequence[WeightedTerm]) -> Iterator[tuple[WeightedTerm, ...]]:
     yield tuple(group)
 
 
+def visits(terms: Sequence[WeightedTerm]) -> int:
+    """How often a pass reads the row: twice where a function of each probability is summed."""
+    return 2 if resources(terms).elements else 1
+
+
 def columns(
     terms: Sequence[WeightedTerm], has_class_weight: bool, statistics: bool
 ) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ ROUND = tl.constexpr(1.5 * 2**23)
 def pair(x: float) -> tuple[float, float]:
     """A number as two float32 parts: a kernel's arguments are float32, its row scalars float64."""
     high = struct.unpack("f", struct.pack("f", x))[0]
-    return high, x - high
+    return high, x - high if math.isfinite(high) else 0.0
 
 
 class Exponent(NamedTuple):
@@ -36,7 +36,9 @@ class Exponent(NamedTuple):
 
 
 def exponent(q: float) -> Exponent:
-    """The constants for one q."""
+    """The constants for one q, which may be zero."""
+    if q == 0:
+        return Exponent(pair(q), 0.0, 0.0, 0.0, -math.inf)
     step = math.log(2.0) / q
     mantissa, binary_exponent = math.frexp(step)
     high = math.ldexp(math.trunc(mantissa * 2**12), binary_exponent - 12)

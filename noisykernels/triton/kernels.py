@@ -1,239 +1,57 @@
 """The kernels.
 
-Forward: `evaluate_tiles` where a row fits on chip, else `sum_rows` and `evaluate_sums`; `finish`
-adds up what many programs have summed. Backward: `gradient`, without any loss.
+Forward: `evaluate_tiles` where a row fits on chip, else `sum_rows` and `evaluate_sums`, with
+`sum_elements_of_rows` between them where a term takes a second visit; `finish` adds up what many
+programs have summed. Backward: `gradient`, without any loss.
 
-Rows are seen as (outer, class, inner) with strides, so that (N, C), channels-last and (N, C, d1,
-...) are one case: row r is outer r // inner and inner r % inner. Arithmetic on elements is float32
-(float64 for float64 rows), the few scalars of a row are float64. Names in capitals are compile-time
-constants; terms come as a tuple of jit functions without annotation, because only then does Triton
-key its cache by their source.
+Names in capitals are compile-time constants; terms come as a tuple of jit functions without
+annotation, because only then does Triton key its cache by their source.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import triton
 import triton.language as tl
 
+from noisykernels.triton.batch import (
+    exactly,
+    from_bits,
+    in_range,
+    load_label_weight,
+    load_labels,
+    row_start,
+    to_bits,
+    vector_start,
+    widen,
+)
+from noisykernels.triton.evaluate import (
+    Label,
+    column,
+    evaluate,
+    leave_total,
+    softmax_of,
+    store_rows,
+    store_statistics,
+    store_total,
+)
 from noisykernels.triton.exponential import exponential
-from noisykernels.triton.terms import Row, complete_softmax
-
-MAX_POWERS = tl.constexpr(3)
-"""Column numbers of coefficients and sums follow from it, as in csrc/arguments.h."""
-
-ROW_SUMS = 8
-"""Numbers that `sum_rows` leaves for each part of a row."""
-
-
-class Matrix(NamedTuple):
-    """Logits or their gradient: a pointer and strides in elements."""
-
-    pointer: Any
-    outer_stride: Any
-    inner_stride: Any
-    class_stride: Any
-
-
-class Problem(NamedTuple):
-    """What all kernels need to know of the batch."""
-
-    rows: Any
-    classes: Any
-    inner: Any
-    target: Any
-    ignore_index: Any
-    class_weight: Any  # pointer or None
-
-
-class Sums(NamedTuple):
-    """What one visit of a row leaves, the label kept apart; `shift` was subtracted from x_k."""
-
-    shift: Any
-    others: Any  # for each power, sum over k != y of exp(q (x_k - shift))
-    linear: Any  # sum of x_k - shift
-    square: Any  # sum of x_k^2
-    weighted: Any  # sum of w_k (x_k - shift)
-    class_weights: Any  # sum of w_k
-
-
-@triton.jit
-def exactly(problem, logits, CLASSES: tl.constexpr, OUTER_STRIDE: tl.constexpr):
-    """The batch with the numbers in it that are known when the kernel is compiled."""
-    if CLASSES > 0:
-        problem = Problem(
-            problem.rows,
-            CLASSES,
-            problem.inner,
-            problem.target,
-            problem.ignore_index,
-            problem.class_weight,
-        )
-        logits = Matrix(logits.pointer, OUTER_STRIDE, logits.inner_stride, logits.class_stride)
-    return problem, logits
-
-
-@triton.jit
-def row_start(matrix, problem, rows):
-    """Pointers to the first class of rows."""
-    outer = (rows // problem.inner).to(tl.int64)
-    inner = (rows % problem.inner).to(tl.int64)
-    return matrix.pointer + outer * matrix.outer_stride + inner * matrix.inner_stride
-
-
-@triton.jit
-def widen(x):
-    """To the type of the arithmetic."""
-    return x if x.dtype == tl.float64 else x.to(tl.float32)
-
-
-@triton.jit
-def finite_or_zero(x):
-    """A point to subtract from the row that cannot make a NaN of an infinity."""
-    return tl.where(tl.abs(x) < float("inf"), x, 0.0)
-
-
-@triton.jit
-def evaluate(
-    problem,
-    labels,
-    sums,
-    label_value,
-    label_weight,
-    terms,
-    values,
-    PLAN: tl.constexpr,
-    VISIT: tl.constexpr,
-):
-    """The loss of rows, and the coefficients of their gradient in the order of csrc/arguments.h."""
-    logit = label_value.to(tl.float64) - sums.shift.to(tl.float64)
-    zero = tl.zeros_like(logit)
-    softmax = None
-    if PLAN.softmax:
-        softmax = complete_softmax(logit, sums.others[0].to(tl.float64))
-    value, label, linear, constant, class_weight = zero, zero, zero, zero, zero
-    powers = (zero,) * MAX_POWERS
-    for i in tl.static_range(len(terms)):
-        others = zero
-        if PLAN.power_of[i] >= 0:
-            others = sums.others[PLAN.power_of[i]].to(tl.float64)
-        row = Row(
-            classes=zero + problem.classes,
-            logit=logit,
-            others=others,
-            linear=sums.linear.to(tl.float64),
-            square=sums.square.to(tl.float64),
-            # Without class weights w_k = 1.
-            weighted=(sums.weighted if VISIT.weighted else sums.linear).to(tl.float64),
-            class_weights=sums.class_weights.to(tl.float64)
-            if VISIT.weighted
-            else zero + problem.classes,
-            label_weight=label_weight.to(tl.float64),
-            label_value=label_value.to(tl.float64),
-            softmax=softmax,
-        )
-        weight = zero + values[2 * i][0] + values[2 * i][1]
-        if PLAN.by_label_weight[i]:
-            weight *= row.label_weight
-        parameter = zero + values[2 * i + 1][0] + values[2 * i + 1][1]
-        g = terms[i](row, weight, parameter)
-        value += g.value
-        label += g.label
-        linear += g.linear
-        constant += g.constant
-        class_weight += g.class_weight
-        if PLAN.softmax:
-            powers = (powers[0] + g.softmax * softmax.sum_inv,) + powers[1:]
-        for p in tl.static_range(MAX_POWERS):
-            if PLAN.power_of[i] == p:
-                powers = powers[:p] + (powers[p] + g.power,) + powers[p + 1 :]
-    # A label out of range makes its row NaN; no host waits to be told.
-    good = (labels >= 0) & (labels < problem.classes)
-    value = tl.where(good, value, float("nan"))
-    constant = tl.where(good, constant, float("nan"))
-    return value, (sums.shift.to(tl.float64),) + powers + (linear, constant, class_weight, label)
-
-
-@triton.jit
-def store_rows(
-    problem, rows, kept, value, weight, coefficients, loss, coefficient_pointer, PLAN: tl.constexpr
-):
-    """Write the coefficients of rows, and with reduction "none" their losses."""
-    inside = rows < problem.rows
-    for i in tl.static_range(len(coefficients)):
-        column = coefficient_pointer + i * tl.cast(problem.rows, tl.int64) + rows
-        tl.store(column, tl.where(kept, coefficients[i], 0.0), mask=inside)
-    if PLAN.per_row:
-        tl.store(loss + rows, value, mask=inside)
-
-
-@triton.jit
-def store_total(value, weight, loss, divisor, MEAN: tl.constexpr):
-    """The reduced loss, and what the backward divides by."""
-    if MEAN:
-        tl.store(loss, value / weight)
-        tl.store(divisor, weight)
-    else:
-        tl.store(loss, value)
-        tl.store(divisor, 1.0)
-
-
-@triton.jit
-def leave_total(
-    total, total_weight, loss, divisor, partial, PLAN: tl.constexpr, FINISH: tl.constexpr
-):
-    """Write the total of a program, which is the loss if there is no other program."""
-    if PLAN.per_row:
-        if tl.program_id(0) == 0:
-            tl.store(divisor, 1.0)
-    elif FINISH:
-        store_total(total, total_weight, loss, divisor, PLAN.mean)
-    else:
-        tl.store(partial + tl.program_id(0), total)
-        tl.store(partial + tl.num_programs(0) + tl.program_id(0), total_weight)
-
-
-@triton.jit
-def load_labels(problem, rows):
-    """Labels of rows and which of them count; rows beyond the last do not."""
-    inside = rows < problem.rows
-    labels = tl.load(problem.target + rows, mask=inside, other=0).to(tl.int64)
-    return labels, inside & (labels != problem.ignore_index)
-
-
-@triton.jit
-def load_label_weight(problem, labels, kept):
-    """w_y, and zero for rows that do not count."""
-    if problem.class_weight is None:
-        weight = kept.to(tl.float32)
-    else:
-        good = kept & (labels >= 0) & (labels < problem.classes)
-        weight = tl.load(problem.class_weight + labels, mask=good, other=0.0)
-    return weight
-
-
-@triton.jit
-def tile_sums(x, is_label, valid, label_value, class_weight, exponents, VISIT: tl.constexpr):
-    """Sums of rows that lie on chip as a whole, as [rows, classes]."""
-    zero = tl.zeros_like(label_value)
-    if len(exponents) > 0:
-        shift = tl.max(x, axis=1)
-    else:
-        shift = finite_or_zero(label_value)
-    others = ()
-    for i in tl.static_range(len(exponents)):
-        e = exponential(x - shift[:, None], exponents[i], VISIT.half)
-        others = others + (tl.sum(tl.where(is_label, 0.0, e), axis=1),)
-    linear, square, weighted, class_weights = zero, zero, zero, zero
-    if VISIT.linear:
-        linear = tl.sum(tl.where(valid, x - shift[:, None], 0.0), axis=1)
-    if VISIT.square:
-        square = tl.sum(tl.where(valid, x * x, 0.0), axis=1)
-    if VISIT.weighted:
-        weighted = tl.sum(tl.where(valid, class_weight * (x - shift[:, None]), 0.0), axis=1)
-        class_weights += tl.sum(class_weight, axis=1)
-    return Sums(shift, others, linear, square, weighted, class_weights)
+from noisykernels.triton.sums import (
+    NO_CLASS,
+    Sums,
+    add,
+    element_factor,
+    finite_or_zero,
+    first_top,
+    load_parts,
+    merge_parts,
+    nothing,
+    rebase,
+    reduce,
+    subtrahend,
+    sum_classes,
+    sum_elements,
+    wide,
+)
 
 
 @triton.jit
@@ -242,13 +60,16 @@ def evaluate_tiles(
     logits,
     loss,
     divisor,
-    coefficients,
+    columns,
     partial,
     exponents,
+    elements,
     terms,
     values,
     PLAN: tl.constexpr,
     VISIT: tl.constexpr,
+    PARTS: tl.constexpr,
+    COLUMNS: tl.constexpr,
     CLASSES: tl.constexpr,
     OUTER_STRIDE: tl.constexpr,
     ROWS: tl.constexpr,
@@ -271,30 +92,102 @@ def evaluate_tiles(
         x = widen(tl.load(pointers, mask=valid, other=float("-inf")))
         is_label = classes[None, :] == labels[:, None]
         label_value = tl.sum(tl.where(is_label, x, 0.0), axis=1)
-        class_weight = None
+        class_weight, vectors, label_vector = None, None, None
         if VISIT.weighted:
             class_weight = tl.load(
                 problem.class_weight + classes, mask=classes < problem.classes, other=0.0
             )[None, :]
-        sums = tile_sums(x, is_label, valid, label_value, class_weight, exponents, VISIT)
-        weight = load_label_weight(problem, labels, kept)
-        value, row_coefficients = evaluate(
-            problem, labels, sums, label_value, weight, terms, values, PLAN, VISIT
+        if VISIT.vector or VISIT.vector_power:
+            starts = vector_start(problem, rows, labels, VISIT.by_sample)
+            vectors = tl.load(starts[:, None] + classes[None, :], mask=valid, other=0.0)
+            label_vector = tl.sum(tl.where(is_label, vectors, 0.0), axis=1)
+        label = Label(labels, label_value, load_label_weight(problem, labels, kept), label_vector)
+
+        if len(exponents) > 0:
+            shift = tl.max(x, axis=1)
+        else:
+            shift = finite_or_zero(label_value)
+        point = shift[:, None]
+        sums = sum_classes(
+            x, point, point, is_label, valid, class_weight, vectors, exponents, VISIT, 1
+        )
+        sums = wide(sums, PARTS, shift)
+        softmax, top, element_sums = None, None, ()
+        if PLAN.softmax:
+            softmax = softmax_of(sums, shift, label_value, VISIT.apart)
+        if VISIT.top:
+            top = first_top(x, point, classes[None, :], 1)
+        if len(elements) > 0:
+            element_sums = sum_elements(
+                x,
+                point,
+                softmax.log_sum.to(x.dtype)[:, None],
+                softmax.top_miss.to(x.dtype)[:, None],
+                is_label,
+                exponents,
+                elements,
+                VISIT.half,
+                1,
+            )
+        value, coefficients = evaluate(
+            problem,
+            label,
+            shift,
+            top,
+            sums,
+            softmax,
+            element_sums,
+            elements,
+            terms,
+            values,
+            PLAN,
+            VISIT,
         )
         value = tl.where(kept, value, 0.0)
-        store_rows(problem, rows, kept, value, weight, row_coefficients, loss, coefficients, PLAN)
+        store_rows(problem, rows, kept, value, coefficients, loss, columns, COLUMNS, PLAN)
+        if PLAN.statistics >= 0:
+            store_statistics(
+                problem, rows, kept, label, shift, top, softmax, columns, PLAN.statistics
+            )
         total += tl.sum(value)
-        total_weight += tl.sum(weight.to(tl.float64))
+        total_weight += tl.sum(label.weight.to(tl.float64))
     leave_total(total, total_weight, loss, divisor, partial, PLAN, FINISH)
+
+
+@triton.jit
+def range_of_part(problem, DEPTH: tl.constexpr, BLOCK: tl.constexpr):
+    """The first class of a program's part of its row, and the one after its last."""
+    step = DEPTH * BLOCK
+    span = tl.cdiv(tl.cdiv(problem.classes, step), tl.num_programs(1)) * step
+    begin = tl.program_id(1) * span
+    return begin, tl.minimum(begin + span, problem.classes)
+
+
+@triton.jit
+def part_of_row(problem, parts, row):
+    """Where a program leaves the first number of its part of its row, and how far the next is."""
+    splits = tl.num_programs(1)
+    part = parts + (row.to(tl.int64) * splits + tl.program_id(1))
+    return part, tl.cast(problem.rows, tl.int64) * splits
+
+
+@triton.jit
+def load_classes(logits, start, first, end, DEPTH: tl.constexpr, BLOCK: tl.constexpr):
+    """DEPTH x BLOCK classes of a row, which of them there are, and their logits."""
+    classes = first + tl.arange(0, DEPTH)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+    valid = classes < end
+    pointers = start + classes.to(tl.int64) * logits.class_stride
+    return classes, valid, widen(tl.load(pointers, mask=valid, other=float("-inf")))
 
 
 @triton.jit
 def sum_rows(
     problem,
     logits,
-    sums,
+    parts,
     exponents,
     VISIT: tl.constexpr,
+    PARTS: tl.constexpr,
     DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -304,143 +197,183 @@ def sum_rows(
     before the end, and rescales its sums once for DEPTH elements.
     """
     row = tl.program_id(0)
-    split = tl.program_id(1)
-    splits = tl.num_programs(1)
     label, kept = load_labels(problem, row)
     if kept:
         start = row_start(logits, problem, row)
-        step = DEPTH * BLOCK
-        span = tl.cdiv(tl.cdiv(problem.classes, step), splits) * step
-        begin = split * span
-        end = tl.minimum(begin + span, problem.classes)
-        good = (label >= 0) & (label < problem.classes)
+        begin, end = range_of_part(problem, DEPTH, BLOCK)
+        good = in_range(problem, label)
         label_value = widen(tl.load(start + label * logits.class_stride, mask=good, other=0.0))
         center = finite_or_zero(label_value)
 
         lanes = tl.zeros([BLOCK], label_value.dtype)
         shift = lanes - float("inf")
-        others = (lanes,) * len(exponents)
-        linear, square, weighted, class_weights = lanes, lanes, lanes, lanes
-        for first in range(begin, end, step):
-            classes = first + tl.arange(0, DEPTH)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
-            valid = classes < end
-            x = widen(
-                tl.load(
-                    start + classes.to(tl.int64) * logits.class_stride,
-                    mask=valid,
-                    other=float("-inf"),
-                )
-            )
+        top = tl.full([BLOCK], NO_CLASS, tl.int32)
+        sums = nothing(lanes, PARTS)
+        for first in range(begin, end, DEPTH * BLOCK):
+            classes, valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            new, base = shift, lanes
             if len(exponents) > 0:
                 new = tl.maximum(shift, tl.max(x, axis=0))
-                # Lanes that have seen nothing but -inf have nothing to subtract.
-                base = tl.where(new == float("-inf"), 0.0, new)
-                for i in tl.static_range(len(exponents)):
-                    e = exponential(x - base[None, :], exponents[i], VISIT.half)
-                    e = tl.where(classes == label, 0.0, e)
-                    scaled = others[i] * exponential(
-                        shift - base, exponents[i], VISIT.half
-                    ) + tl.sum(e, axis=0)
-                    others = others[:i] + (scaled,) + others[i + 1 :]
-                shift = new
-            if VISIT.linear:
-                linear += tl.sum(tl.where(valid, x - center, 0.0), axis=0)
-            if VISIT.square:
-                square += tl.sum(tl.where(valid, x * x, 0.0), axis=0)
+                base = subtrahend(new)
+                if VISIT.top:
+                    # A class that is found later does not come before one that is as large.
+                    found = first_top(x, new[None, :], classes, 0)
+                    top = tl.minimum(tl.where(shift < new, NO_CLASS, top), found)
+            class_weight, vectors = None, None
             if VISIT.weighted:
-                w = tl.load(problem.class_weight + classes, mask=valid, other=0.0)
-                weighted += tl.sum(tl.where(valid, w * (x - center), 0.0), axis=0)
-                class_weights += tl.sum(w, axis=0)
+                class_weight = tl.load(problem.class_weight + classes, mask=valid, other=0.0)
+            if VISIT.vector or VISIT.vector_power:
+                vectors = tl.load(
+                    vector_start(problem, row, label, VISIT.by_sample) + classes,
+                    mask=valid,
+                    other=0.0,
+                )
+            more = sum_classes(
+                x,
+                base[None, :],
+                center,
+                classes == label,
+                valid,
+                class_weight,
+                vectors,
+                exponents,
+                VISIT,
+                0,
+            )
+            sums = Sums(*add(rebase(sums, shift, base, exponents, VISIT), more))
+            shift = new
 
-        column = sums + (row.to(tl.int64) * splits + split)
-        stride = tl.cast(problem.rows, tl.int64) * splits
-        top = tl.max(shift, axis=0)
-        base = tl.where(top == float("-inf"), 0.0, top)
-        tl.store(column, top)
-        for i in tl.static_range(len(exponents)):
-            merged = tl.sum(others[i] * exponential(shift - base, exponents[i], VISIT.half), axis=0)
-            tl.store(column + (1 + i) * stride, merged)
-        tl.store(column + (1 + MAX_POWERS) * stride, tl.sum(linear, axis=0))
-        tl.store(column + (2 + MAX_POWERS) * stride, tl.sum(square, axis=0))
-        tl.store(column + (3 + MAX_POWERS) * stride, tl.sum(weighted, axis=0))
-        tl.store(column + (4 + MAX_POWERS) * stride, tl.sum(class_weights, axis=0))
+        largest = tl.max(shift, axis=0)
+        sums = rebase(sums, shift, subtrahend(largest), exponents, VISIT)
+        sums = reduce(sums, PARTS, 0)
+        part, stride = part_of_row(problem, parts, row)
+        tl.store(part, largest)
+        if VISIT.top:
+            first = first_top(shift, largest, top, 0)
+            tl.store(part + stride, to_bits(first, shift.dtype))
+        for i in tl.static_range(len(sums)):
+            if PARTS[i] >= 0:
+                tl.store(part + PARTS[i] * stride, sums[i])
 
 
 @triton.jit
-def merge_splits(
-    problem, sums, rows, kept, label_value, exponents, VISIT: tl.constexpr, SPLITS: tl.constexpr
+def sum_rows_again(
+    problem,
+    logits,
+    parts,
+    element_parts,
+    exponents,
+    elements,
+    VISIT: tl.constexpr,
+    PARTS: tl.constexpr,
+    DEPTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+    SPLITS: tl.constexpr,
 ):
-    """The sums of whole rows from those of their parts, in a fixed order."""
-    columns = sums + rows[:, None].to(tl.int64) * SPLITS + tl.arange(0, SPLITS)[None, :]
-    stride = tl.cast(problem.rows, tl.int64) * SPLITS
-    mask = kept[:, None]
-    zero = tl.zeros_like(label_value)
-    center = finite_or_zero(label_value)
-    shift = center
-    others = ()
-    if len(exponents) > 0:
-        tops = tl.load(columns, mask=mask, other=0.0)
-        shift = tl.max(tops, axis=1)
-        base = tl.where(shift == float("-inf"), 0.0, shift)
-        for i in tl.static_range(len(exponents)):
-            part = tl.load(columns + (1 + i) * stride, mask=mask, other=0.0)
-            others = others + (
-                tl.sum(part * exponential(tops - base[:, None], exponents[i], VISIT.half), axis=1),
+    """The second visit of a part of a row, when the softmax of the whole is known."""
+    row = tl.program_id(0)
+    label, kept = load_labels(problem, row)
+    if kept:
+        start = row_start(logits, problem, row)
+        begin, end = range_of_part(problem, DEPTH, BLOCK)
+        good = in_range(problem, label)
+        label_value = widen(tl.load(start + label * logits.class_stride, mask=good, other=0.0))
+        rows = row + tl.arange(0, 1)
+        shift, _top, sums = merge_parts(
+            problem, parts, rows, rows >= 0, label_value, exponents, VISIT, PARTS, SPLITS
+        )
+        softmax = softmax_of(sums, shift, label_value, VISIT.apart)
+        log_sum = softmax.log_sum.to(shift.dtype)[:, None]
+        top_miss = softmax.top_miss.to(shift.dtype)[:, None]
+
+        found = (tl.zeros([BLOCK], label_value.dtype),) * (2 * len(elements))
+        for first in range(begin, end, DEPTH * BLOCK):
+            classes, _valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            more = sum_elements(
+                x,
+                shift[:, None],
+                log_sum,
+                top_miss,
+                classes == label,
+                exponents,
+                elements,
+                VISIT.half,
+                0,
             )
-    linear, square, weighted, class_weights = zero, zero, zero, zero
-    # Polynomial sums were taken around the label's value; from here on the shift is the point.
-    if VISIT.linear:
-        linear = tl.sum(tl.load(columns + (1 + MAX_POWERS) * stride, mask=mask, other=0.0), axis=1)
-        linear += problem.classes * (center - shift)
-    if VISIT.square:
-        square = tl.sum(tl.load(columns + (2 + MAX_POWERS) * stride, mask=mask, other=0.0), axis=1)
-    if VISIT.weighted:
-        weighted = tl.sum(
-            tl.load(columns + (3 + MAX_POWERS) * stride, mask=mask, other=0.0), axis=1
-        )
-        class_weights = tl.sum(
-            tl.load(columns + (4 + MAX_POWERS) * stride, mask=mask, other=0.0), axis=1
-        )
-        weighted += class_weights * (center - shift)
-    return Sums(shift, others, linear, square, weighted, class_weights)
+            found = add(found, more)
+        part, stride = part_of_row(problem, element_parts, row)
+        for i in tl.static_range(len(found)):
+            tl.store(part + i * stride, tl.sum(found[i], axis=0))
 
 
 @triton.jit
 def evaluate_sums(
     problem,
     logits,
-    sums,
+    parts,
+    element_parts,
     loss,
     divisor,
-    coefficients,
+    columns,
     partial,
     exponents,
+    elements,
     terms,
     values,
     PLAN: tl.constexpr,
     VISIT: tl.constexpr,
+    PARTS: tl.constexpr,
+    COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
     SPLITS: tl.constexpr,
     FINISH: tl.constexpr,
 ):
-    """What `evaluate_tiles` does, from sums that `sum_rows` has left."""
+    """What `evaluate_tiles` does, from what `sum_rows` and `sum_rows_again` have left."""
     total = tl.zeros([], tl.float64)
     total_weight = tl.zeros([], tl.float64)
     for tile in range(tl.program_id(0), tl.cdiv(problem.rows, ROWS), tl.num_programs(0)):
         rows = tile * ROWS + tl.arange(0, ROWS)
         labels, kept = load_labels(problem, rows)
-        good = kept & (labels >= 0) & (labels < problem.classes)
+        good = kept & in_range(problem, labels)
         pointers = row_start(logits, problem, rows) + labels * logits.class_stride
         label_value = widen(tl.load(pointers, mask=good, other=0.0))
-        row_sums = merge_splits(problem, sums, rows, kept, label_value, exponents, VISIT, SPLITS)
-        weight = load_label_weight(problem, labels, kept)
-        value, row_coefficients = evaluate(
-            problem, labels, row_sums, label_value, weight, terms, values, PLAN, VISIT
+        label_vector = None
+        if VISIT.vector or VISIT.vector_power:
+            vectors = vector_start(problem, rows, labels, VISIT.by_sample)
+            label_vector = tl.load(vectors + labels, mask=good, other=0.0)
+        label = Label(labels, label_value, load_label_weight(problem, labels, kept), label_vector)
+
+        shift, top, sums = merge_parts(
+            problem, parts, rows, kept, label_value, exponents, VISIT, PARTS, SPLITS
+        )
+        softmax, element_sums = None, ()
+        if PLAN.softmax:
+            softmax = softmax_of(sums, shift, label_value, VISIT.apart)
+        for i in tl.static_range(2 * len(elements)):
+            part = load_parts(problem, element_parts, rows, kept, i, SPLITS)
+            element_sums = element_sums + (tl.sum(part, axis=1),)
+        value, coefficients = evaluate(
+            problem,
+            label,
+            shift,
+            top,
+            sums,
+            softmax,
+            element_sums,
+            elements,
+            terms,
+            values,
+            PLAN,
+            VISIT,
         )
         value = tl.where(kept, value, 0.0)
-        store_rows(problem, rows, kept, value, weight, row_coefficients, loss, coefficients, PLAN)
+        store_rows(problem, rows, kept, value, coefficients, loss, columns, COLUMNS, PLAN)
+        if PLAN.statistics >= 0:
+            store_statistics(
+                problem, rows, kept, label, shift, top, softmax, columns, PLAN.statistics
+            )
         total += tl.sum(value)
-        total_weight += tl.sum(weight.to(tl.float64))
+        total_weight += tl.sum(label.weight.to(tl.float64))
     leave_total(total, total_weight, loss, divisor, partial, PLAN, FINISH)
 
 
@@ -457,6 +390,12 @@ def finish(partial, count, loss, divisor, MEAN: tl.constexpr, BLOCK: tl.constexp
 
 
 @triton.jit
+def scaled(problem, columns, rows, kept, scale, i):
+    """A coefficient of rows, times what the gradient of the loss is scaled by."""
+    return (scale * tl.load(column(problem, columns, rows, i), mask=kept, other=0.0))[:, None]
+
+
+@triton.jit
 def gradient(
     problem,
     logits,
@@ -464,9 +403,12 @@ def gradient(
     upstream,
     upstream_stride,
     divisor,
-    coefficients,
+    columns,
     exponents,
-    VISIT: tl.constexpr,
+    elements,
+    COLUMNS: tl.constexpr,
+    BY_SAMPLE: tl.constexpr,
+    HALF: tl.constexpr,
     CLASSES: tl.constexpr,
     OUTER_STRIDE: tl.constexpr,
     OUT_STRIDE: tl.constexpr,
@@ -480,40 +422,75 @@ def gradient(
     classes = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     labels, kept = load_labels(problem, rows)
     inside = (rows < problem.rows)[:, None] & (classes < problem.classes)[None, :]
-    columns = coefficients + rows
-    stride = tl.cast(problem.rows, tl.int64)
+    valid = inside & kept[:, None]
     scale = widen(
         tl.load(upstream + rows.to(tl.int64) * upstream_stride, mask=kept, other=0.0)
     ) / tl.load(divisor)
+    # A label out of range makes its row NaN.
+    scale = tl.where(in_range(problem, labels), scale, float("nan"))
 
-    constant = tl.load(columns + (2 + MAX_POWERS) * stride, mask=kept, other=0.0)
-    if VISIT.weighted:
-        class_weight = tl.load(columns + (3 + MAX_POWERS) * stride, mask=kept, other=0.0)
+    dz = tl.zeros([ROWS, BLOCK], scale.dtype)
+    vectors = None
+    if COLUMNS.constant >= 0:
+        dz += scaled(problem, columns, rows, kept, scale, COLUMNS.constant)
+    if COLUMNS.class_weight >= 0:
         w = tl.load(problem.class_weight + classes, mask=classes < problem.classes, other=0.0)
-        dz = (scale * constant)[:, None] + (scale * class_weight)[:, None] * w[None, :]
-    else:
-        if VISIT.linear:  # without class weights w_k = 1
-            constant += tl.load(columns + (3 + MAX_POWERS) * stride, mask=kept, other=0.0)
-        dz = tl.zeros([ROWS, BLOCK], constant.dtype) + (scale * constant)[:, None]
-    if len(exponents) > 0 or VISIT.square:
-        valid = inside & kept[:, None]
+        dz += scaled(problem, columns, rows, kept, scale, COLUMNS.class_weight) * w[None, :]
+    if COLUMNS.vector >= 0 or COLUMNS.vector_power >= 0:
+        starts = vector_start(problem, rows, labels, BY_SAMPLE)
+        vectors = tl.load(starts[:, None] + classes[None, :], mask=valid, other=0.0)
+    if COLUMNS.vector >= 0:
+        dz += scaled(problem, columns, rows, kept, scale, COLUMNS.vector) * vectors
+    if len(exponents) > 0 or COLUMNS.linear >= 0:
         pointers = (
             row_start(logits, problem, rows)[:, None]
             + classes[None, :].to(tl.int64) * logits.class_stride
         )
         x = widen(tl.load(pointers, mask=valid, other=0.0))
-        if len(exponents) > 0:
-            shift = tl.load(columns, mask=kept, other=0.0)
-            for i in tl.static_range(len(exponents)):
-                power = tl.load(columns + (1 + i) * stride, mask=kept, other=0.0)
-                dz += (scale * power)[:, None] * exponential(
-                    x - shift[:, None], exponents[i], VISIT.half
-                )
-        if VISIT.square:
-            linear = tl.load(columns + (1 + MAX_POWERS) * stride, mask=kept, other=0.0)
-            dz += (scale * linear)[:, None] * x
-    label = tl.load(columns + (4 + MAX_POWERS) * stride, mask=kept, other=0.0)
-    dz = tl.where(classes[None, :] == labels[:, None], (scale * label)[:, None], dz)
+        if COLUMNS.linear >= 0:
+            dz += scaled(problem, columns, rows, kept, scale, COLUMNS.linear) * x
+        for i in tl.static_range(len(exponents)):
+            shift = tl.load(column(problem, columns, rows, COLUMNS.shift), mask=kept, other=0.0)
+            d = x - shift[:, None]
+            e = exponential(d, exponents[i], HALF)
+            factor = scaled(problem, columns, rows, kept, scale, COLUMNS.power0 + i)
+            if i == 0:
+                if COLUMNS.entropy >= 0:
+                    finite = tl.where(d == float("-inf"), 0.0, d)
+                    factor += scaled(problem, columns, rows, kept, scale, COLUMNS.entropy) * finite
+                if COLUMNS.vector_power >= 0:
+                    factor += (
+                        scaled(problem, columns, rows, kept, scale, COLUMNS.vector_power) * vectors
+                    )
+                if len(elements) > 0:
+                    log_sum = tl.load(
+                        column(problem, columns, rows, COLUMNS.log_sum), mask=kept, other=0.0
+                    )
+                    top_miss = tl.load(
+                        column(problem, columns, rows, COLUMNS.top_miss), mask=kept, other=0.0
+                    )
+                    for j in tl.static_range(len(elements)):
+                        f, above = element_factor(
+                            d,
+                            e,
+                            tl.exp(-log_sum)[:, None],
+                            log_sum[:, None],
+                            top_miss[:, None],
+                            elements[j],
+                            HALF,
+                        )
+                        dz += scaled(
+                            problem, columns, rows, kept, scale, COLUMNS.element0 + j
+                        ) * tl.where(above, f, 0.0)
+            dz += factor * e
+    if COLUMNS.top >= 0:
+        top = from_bits(
+            tl.load(column(problem, columns, rows, COLUMNS.top_class), mask=kept, other=0.0)
+        )
+        at_top = scaled(problem, columns, rows, kept, scale, COLUMNS.top)
+        dz += tl.where(classes[None, :] == top[:, None], at_top, 0.0)
+    at_label = scaled(problem, columns, rows, kept, scale, COLUMNS.label)
+    dz = tl.where(classes[None, :] == labels[:, None], at_label, dz)
     # An ignored row gets zeros, whatever the upstream gradient and the divisor are.
     dz = tl.where(kept[:, None], dz, 0.0)
     pointers = (

@@ -11,9 +11,9 @@ import torch
 import triton
 from torch import Tensor
 
-from noisykernels.ops import MEAN, NONE, ROW_COEFFICIENTS, arithmetic_dtype
+from noisykernels.ops import MEAN, NONE, arithmetic_dtype
 from noisykernels.triton import kernels, regimes
-from noisykernels.triton.kernels import Matrix, Problem
+from noisykernels.triton.batch import Matrix, Problem
 from noisykernels.triton.plan import Launch, make_launch
 
 MAX_ROWS = 2**31 - 2**12
@@ -51,18 +51,25 @@ def processors(device: torch.device) -> int:
 
 
 def prepare(
-    logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    vectors: Tensor | None,
+    ignore_index: int,
 ) -> tuple[Matrix, Problem]:
     """The logits as a matrix, copied only where their layout does not collapse, and the batch."""
     x, inner = matrix(logits if collapses(logits) else logits.contiguous())
+    dtype = arithmetic_dtype(logits.dtype)
     if weight is not None:
-        weight = weight.to(arithmetic_dtype(logits.dtype)).contiguous()
+        weight = weight.to(dtype).contiguous()
+    if vectors is not None:
+        vectors = vectors.to(dtype).contiguous()
     classes = logits.shape[min(1, logits.dim() - 1)]
     labels = target.contiguous()
     rows = labels.numel()
     if rows > MAX_ROWS:
         raise RuntimeError(f"the triton backend takes up to {MAX_ROWS} rows, got {rows}")
-    return x, Problem(rows, classes, inner, labels, ignore_index, weight)
+    return x, Problem(rows, classes, inner, labels, ignore_index, weight, vectors)
 
 
 def exact(problem: Problem, x: Matrix, **strides: int) -> dict[str, int]:
@@ -82,50 +89,58 @@ def specification(
     terms: Sequence[int],
     values: Sequence[float],
     reduction: int,
+    statistics: bool,
 ) -> Launch:
     """What the kernels are compiled and called with."""
     half = logits.dtype in (torch.float16, torch.bfloat16)
-    return make_launch(tuple(terms), tuple(values), weight is not None, half, reduction)
+    return make_launch(tuple(terms), tuple(values), weight is not None, half, statistics, reduction)
 
 
 def forward(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`noisykernels::forward`."""
-    x, problem = prepare(logits, target, weight, ignore_index)
-    spec = specification(logits, weight, terms, values, reduction)
+    x, problem = prepare(logits, target, weight, vectors, ignore_index)
+    spec = specification(logits, weight, terms, values, reduction, statistics)
     dtype = arithmetic_dtype(logits.dtype)
     loss = logits.new_empty(target.shape if reduction == NONE else (), dtype=dtype)
     divisor = logits.new_empty((), dtype=dtype)
-    coefficients = logits.new_empty((ROW_COEFFICIENTS, problem.rows), dtype=dtype)
+    columns = logits.new_empty((spec.column_count, problem.rows), dtype=dtype)
     if problem.rows == 0:
         if reduction != NONE:
             loss.fill_(float("nan") if reduction == MEAN else 0.0)
-        return loss, coefficients, divisor.fill_(1.0)
-    regime = len(spec.exponents), reduction != NONE
+        return loss, columns, divisor.fill_(1.0)
+    powers = len(spec.exponents)
     with on_device(logits):
         if problem.classes <= regimes.ON_CHIP:
-            tile = regimes.forward_tile(problem.rows, problem.classes, *regime)
+            tile = regimes.forward_tile(
+                problem.rows, problem.classes, powers, reduces=reduction != NONE
+            )
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_tiles[(tile.programs,)](
                 problem,
                 x,
                 loss,
                 divisor,
-                coefficients,
+                columns,
                 partial,
                 spec.exponents,
+                spec.elements,
                 spec.terms,
                 spec.values,
                 PLAN=spec.plan,
                 VISIT=spec.visit,
+                PARTS=spec.parts,
+                COLUMNS=spec.columns,
                 **exact(problem, x, OUTER_STRIDE=x.outer_stride),
                 ROWS=tile.rows,
                 BLOCK=tile.block,
@@ -134,33 +149,58 @@ def forward(
                 maxnreg=tile.registers,
             )
         else:
-            loop = regimes.forward_loop(problem.rows, problem.classes, processors(logits.device))
-            sums = logits.new_empty((kernels.ROW_SUMS, problem.rows, loop.splits), dtype=dtype)
-            kernels.sum_rows[(problem.rows, loop.splits)](
+            loop = regimes.forward_loop(
+                problem.rows, problem.classes, powers, processors(logits.device)
+            )
+            shape = problem.rows, loop.splits
+            parts = logits.new_empty((spec.part_count, *shape), dtype=dtype)
+            element_parts = logits.new_empty((2 * len(spec.elements), *shape), dtype=dtype)
+            kernels.sum_rows[shape](
                 problem,
                 x,
-                sums,
+                parts,
                 spec.exponents,
                 VISIT=spec.visit,
+                PARTS=spec.parts,
                 DEPTH=loop.depth,
                 BLOCK=loop.block,
                 num_warps=loop.warps,
+                maxnreg=loop.registers,
             )
-            tile = regimes.forward_tile(problem.rows, loop.splits, *regime)
+            if spec.elements:
+                kernels.sum_rows_again[shape](
+                    problem,
+                    x,
+                    parts,
+                    element_parts,
+                    spec.exponents,
+                    spec.elements,
+                    VISIT=spec.visit,
+                    PARTS=spec.parts,
+                    DEPTH=loop.depth_again,
+                    BLOCK=loop.block,
+                    SPLITS=loop.splits,
+                    num_warps=loop.warps,
+                )
+            tile = regimes.sums_tile(problem.rows, loop.splits, powers, reduces=reduction != NONE)
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_sums[(tile.programs,)](
                 problem,
                 x,
-                sums,
+                parts,
+                element_parts,
                 loss,
                 divisor,
-                coefficients,
+                columns,
                 partial,
                 spec.exponents,
+                spec.elements,
                 spec.terms,
                 spec.values,
                 PLAN=spec.plan,
                 VISIT=spec.visit,
+                PARTS=spec.parts,
+                COLUMNS=spec.columns,
                 ROWS=tile.rows,
                 SPLITS=loop.splits,
                 FINISH=finishes,
@@ -171,7 +211,7 @@ def forward(
             kernels.finish[(1,)](
                 partial, tile.programs, loss, divisor, MEAN=reduction == MEAN, BLOCK=1024
             )
-    return loss, coefficients, divisor
+    return loss, columns, divisor
 
 
 def totals(like: Tensor, programs: int, reduction: int) -> tuple[bool, Tensor | None]:
@@ -186,17 +226,19 @@ def backward(
     logits: Tensor,
     target: Tensor,
     weight: Tensor | None,
+    vectors: Tensor | None,
     rows: Tensor,
     divisor: Tensor,
     terms: Sequence[int],
     values: Sequence[float],
     ignore_index: int,
     reduction: int,
+    statistics: bool,
     backend: int,
 ) -> Tensor:
     """`noisykernels::backward`."""
-    x, problem = prepare(logits, target, weight, ignore_index)
-    spec = specification(logits, weight, terms, values, reduction)
+    x, problem = prepare(logits, target, weight, vectors, ignore_index)
+    spec = specification(logits, weight, terms, values, reduction, statistics)
     gradient = torch.empty_like(logits)
     if gradient.numel() == 0:
         return gradient
@@ -216,7 +258,10 @@ def backward(
             divisor,
             rows,
             spec.exponents,
-            VISIT=spec.visit,
+            spec.elements,
+            COLUMNS=spec.columns,
+            BY_SAMPLE=spec.visit.by_sample,
+            HALF=spec.visit.half,
             **exact(problem, x, OUTER_STRIDE=x.outer_stride, OUT_STRIDE=out.outer_stride),
             ROWS=tile.rows,
             BLOCK=tile.block,

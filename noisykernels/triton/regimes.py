@@ -42,6 +42,10 @@ class Loop(NamedTuple):
     block: int
     warps: int
     splits: int
+    depth_again: int
+    """Of the second visit, whose arithmetic takes more registers."""
+    registers: int | None = None
+    """Of a thread in the first visit, as in `Tile`."""
 
 
 def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
@@ -57,23 +61,30 @@ def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
         # after the other.
         return Tile(2 * tile_rows, block, 8, 1, all_registers(8))
     # Left alone the compiler spills one or two of many, to fit another program on a processor.
-    # Told, it takes more than it needs of few.
+    # Told, it takes more than it needs of few. So it is here and below.
     registers = all_registers(16) if warps == 16 and powers == 3 else None
     return Tile(tile_rows, block, warps, triton.cdiv(rows, tile_rows), registers)
 
 
+def sums_tile(rows: int, splits: int, powers: int, reduces: bool) -> Tile:
+    """For the sums that are left of rows."""
+    tile = forward_tile(rows, splits, powers, reduces)
+    told = powers > 1 and tile.registers is None
+    return tile._replace(registers=all_registers(16)) if told else tile
+
+
 def all_registers(warps: int) -> int | None:
-    """As many as a thread can have if its program has a processor for itself."""
+    """As many as a thread can have if its processor has no more than these warps."""
     return None if torch.version.hip else min(255, REGISTERS // (32 * warps))
 
 
-def forward_loop(rows: int, classes: int, processors: int) -> Loop:
+def forward_loop(rows: int, classes: int, powers: int, processors: int) -> Loop:
     """For longer rows; few are split, by a power of two, so that every processor has work."""
     depth, block = 4, 1024
     splits = 1
     while rows * splits < 2 * processors and splits * depth * block * 2 < classes:
         splits *= 2
-    return Loop(depth, block, 4, splits)
+    return Loop(depth, block, 4, splits, depth // 2, all_registers(8) if powers == 2 else None)
 
 
 def backward_tile(rows: int, classes: int) -> Tile:

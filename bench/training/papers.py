@@ -1,0 +1,78 @@
+"""The papers' accuracies, and which of them a run of ours is to be held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import tomllib
+import torch
+from torch import Tensor
+
+import noisykernels as nk
+
+PATH = Path(__file__).with_suffix(".toml")
+
+
+@dataclass(frozen=True)
+class Published:
+    """An accuracy in a paper's table."""
+
+    source: str
+    recipe: str
+    data: str
+    noise: str
+    loss: str
+    accuracy: float
+
+
+@lru_cache(maxsize=1)
+def published() -> list[Published]:
+    """All of them."""
+    return [
+        Published(
+            source=table["source"],
+            recipe=table["recipe"],
+            data=table["data"],
+            noise=noise,
+            loss=row.get("at", {}).get(noise, row["loss"]),
+            accuracy=accuracy,
+        )
+        for table in tomllib.loads(PATH.read_text(encoding="utf-8"))["table"]
+        for row in table["row"]
+        for noise, accuracy in zip(table["noise"], row["accuracy"], strict=True)
+    ]
+
+
+def find(recipe: str, data: str, noise: str, loss: str) -> Published | None:
+    """What the paper has for a run; ways to draw symmetric noise that differ in detail are one."""
+    kind, _, rate = noise.partition(":")
+    if kind in ("symmetric-per-class", "symmetric-per-pair"):
+        noise = f"symmetric:{rate}"
+    if kind == "asymmetric-sequential":
+        noise = f"asymmetric:{rate}"
+    for entry in published():
+        if (entry.recipe, entry.data, entry.noise) == (recipe, data, noise) and same_loss(
+            entry.loss, loss
+        ):
+            return entry
+    return None
+
+
+def same_loss(one: str, other: str) -> bool:
+    """Whether two expressions are one loss, however they are written: to four digits."""
+    first, second = _values(one), _values(other)
+    return first is not None and second is not None and torch.allclose(first, second, rtol=1e-4)
+
+
+@lru_cache(maxsize=256)
+def _values(text: str) -> Tensor | None:
+    """What a loss makes of some logits, or None if it is not known here."""
+    try:
+        loss = nk.loss(text, reduction="none")
+    except ValueError:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(20, 10, generator=generator, dtype=torch.float64)
+    return loss(logits, torch.arange(20) % 10)

@@ -1,0 +1,272 @@
+"""What a visit of a row sums, over rows as a whole or over parts of one, and how parts are merged.
+
+Arithmetic on elements is float32, float64 for float64 rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import triton
+import triton.language as tl
+
+from noisykernels import terms
+from noisykernels.triton.batch import from_bits
+from noisykernels.triton.exponential import exponential
+
+MAX_POWERS = tl.constexpr(terms.MAX_POWERS)
+
+NO_CLASS = tl.constexpr(2**31 - 1)
+"""After all classes."""
+
+
+class Sums(NamedTuple):
+    """Sums of a visit, the label kept apart; d_k = x_k - shift, e_k = exp(d_k).
+
+    What is not needed is the number 0.0, whatever the shape of the others.
+    """
+
+    power0: Any  # for each power, sum over k != y of exp(q d_k)
+    power1: Any
+    power2: Any
+    ties: Any  # how many k != y have d_k = 0; power0 leaves them out where this is needed
+    entropy: Any  # sum over k != y of e_k d_k
+    vector_power: Any  # sum over k != y of v_k e_k
+    vector_rest: Any  # sum over k != y of (1 - v_k) e_k
+    linear: Any  # sum of x_k - center
+    square: Any  # sum of x_k^2
+    weighted: Any  # sum of w_k (x_k - center)
+    class_weights: Any  # sum of w_k
+    vector: Any  # sum of v_k (x_k - center), where v_k = 0 counts nothing
+    vectors: Any  # sum of v_k
+
+
+@triton.jit
+def finite_or_zero(x):
+    """A point to subtract from the row that cannot make a NaN of an infinity."""
+    return tl.where(tl.abs(x) < float("inf"), x, 0.0)
+
+
+@triton.jit
+def subtrahend(shift):
+    """The largest logit so far, but who has seen nothing but -inf has nothing to subtract."""
+    return tl.where(shift == float("-inf"), 0.0, shift)
+
+
+@triton.jit
+def sum_classes(
+    x, shift, center, is_label, valid, w, v, exponents, VISIT: tl.constexpr, AXIS: tl.constexpr
+):
+    """Sums over one axis of elements."""
+    powers = (0.0, 0.0, 0.0)
+    ties, entropy, vector_power, vector_rest = 0.0, 0.0, 0.0, 0.0
+    linear, square, weighted, class_weights, vector, vectors = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in tl.static_range(len(exponents)):
+        d = x - shift
+        e = tl.where(is_label, 0.0, exponential(d, exponents[i], VISIT.half))
+        if i == 0:
+            if VISIT.entropy:
+                entropy = tl.sum(tl.where(d == float("-inf"), 0.0, e * d), axis=AXIS)
+            if VISIT.vector_power:
+                vector_power = tl.sum(v * e, axis=AXIS)
+                vector_rest = tl.sum((1.0 - v) * e, axis=AXIS)
+            if VISIT.apart:
+                leads = d == 0.0
+                ties = tl.sum(tl.where(leads & (is_label == 0), 1.0, 0.0), axis=AXIS)
+                e = tl.where(leads, 0.0, e)
+        powers = powers[:i] + (tl.sum(e, axis=AXIS),) + powers[i + 1 :]
+    if VISIT.linear:
+        linear = tl.sum(tl.where(valid, x - center, 0.0), axis=AXIS)
+    if VISIT.square:
+        square = tl.sum(tl.where(valid, x * x, 0.0), axis=AXIS)
+    if VISIT.weighted:
+        weighted = tl.sum(tl.where(valid, w * (x - center), 0.0), axis=AXIS)
+        class_weights = tl.sum(w, axis=AXIS)
+    if VISIT.vector:
+        vector = tl.sum(tl.where(v == 0.0, 0.0, v * (x - center)), axis=AXIS)
+        vectors = tl.sum(v, axis=AXIS)
+    return Sums(
+        *powers,
+        ties,
+        entropy,
+        vector_power,
+        vector_rest,
+        linear,
+        square,
+        weighted,
+        class_weights,
+        vector,
+        vectors,
+    )
+
+
+@triton.jit
+def first_top(x, shift, classes, AXIS: tl.constexpr):
+    """The first class that has the largest logit, or NaN, of those on one axis."""
+    return tl.min(tl.where(x < shift, NO_CLASS, classes), axis=AXIS)
+
+
+@triton.jit
+def rebase(sums, shift, base, exponents, VISIT: tl.constexpr):
+    """The sums as if `base`, which is no smaller, had been subtracted instead of `shift`."""
+    difference = shift - base
+    powers = (0.0, 0.0, 0.0)
+    ties, entropy = sums.ties, sums.entropy
+    vector_power, vector_rest = sums.vector_power, sums.vector_rest
+    for i in tl.static_range(len(exponents)):
+        scale = exponential(difference, exponents[i], VISIT.half)
+        total = sums[i]
+        if i == 0:
+            if VISIT.entropy:
+                others = sums.power0 + sums.ties
+                entropy = scale * (entropy + finite_or_zero(difference) * others)
+            if VISIT.vector_power:
+                vector_power = scale * vector_power
+                vector_rest = scale * vector_rest
+            if VISIT.apart:
+                lead = difference == 0.0
+                total = total + tl.where(lead, 0.0, ties)
+                ties = tl.where(lead, ties, 0.0)
+        powers = powers[:i] + (total * scale,) + powers[i + 1 :]
+    return Sums(
+        *powers,
+        ties,
+        entropy,
+        vector_power,
+        vector_rest,
+        sums.linear,
+        sums.square,
+        sums.weighted,
+        sums.class_weights,
+        sums.vector,
+        sums.vectors,
+    )
+
+
+@triton.jit
+def nothing(zero, PARTS: tl.constexpr):
+    """Sums of no classes."""
+    found = ()
+    for i in tl.static_range(len(PARTS)):
+        found = found + (zero if PARTS[i] >= 0 else 0.0,)
+    return Sums(*found)
+
+
+@triton.jit
+def add(a, b):
+    """Sums of two visits, as a plain tuple."""
+    found = ()
+    for i in tl.static_range(len(a)):
+        found = found + (a[i] + b[i],)
+    return found
+
+
+@triton.jit
+def reduce(sums, PARTS: tl.constexpr, AXIS: tl.constexpr):
+    """Sums over an axis of sums."""
+    found = ()
+    for i in tl.static_range(len(sums)):
+        found = found + (tl.sum(sums[i], axis=AXIS) if PARTS[i] >= 0 else 0.0,)
+    return Sums(*found)
+
+
+@triton.jit
+def wide(sums, PARTS: tl.constexpr, like):
+    """The sums of whole rows in float64, all of the same shape."""
+    zero = tl.zeros_like(like.to(tl.float64))
+    found = ()
+    for i in tl.static_range(len(sums)):
+        found = found + (sums[i].to(tl.float64) if PARTS[i] >= 0 else zero,)
+    return Sums(*found)
+
+
+@triton.jit
+def load_parts(problem, parts, rows, kept, i, SPLITS: tl.constexpr):
+    """The number in column i of each part of rows."""
+    stride = tl.cast(problem.rows, tl.int64) * SPLITS
+    pointers = parts + rows[:, None].to(tl.int64) * SPLITS + tl.arange(0, SPLITS)[None, :]
+    return tl.load(pointers + i * stride, mask=kept[:, None], other=0.0)
+
+
+@triton.jit
+def merge_parts(
+    problem,
+    parts,
+    rows,
+    kept,
+    label_value,
+    exponents,
+    VISIT: tl.constexpr,
+    PARTS: tl.constexpr,
+    SPLITS: tl.constexpr,
+):
+    """Shift, top and sums of whole rows from those of their parts, in a fixed order."""
+    center = finite_or_zero(label_value)
+    found = ()
+    for i in tl.static_range(len(PARTS)):
+        found = found + (
+            load_parts(problem, parts, rows, kept, PARTS[i], SPLITS) if PARTS[i] >= 0 else 0.0,
+        )
+    sums = Sums(*found)
+    shift, top = center, None
+    if len(exponents) > 0:
+        shifts = load_parts(problem, parts, rows, kept, 0, SPLITS)
+        shift = tl.max(shifts, axis=1)
+        sums = rebase(sums, shifts, subtrahend(shift)[:, None], exponents, VISIT)
+        if VISIT.top:
+            tops = from_bits(load_parts(problem, parts, rows, kept, 1, SPLITS))
+            top = first_top(shifts, shift[:, None], tops, 1)
+    sums = wide(reduce(sums, PARTS, 1), PARTS, shift)
+    # Polynomial sums were taken around the label's value; from here on the shift is the point.
+    difference = center.to(tl.float64) - shift.to(tl.float64)
+    return (
+        shift,
+        top,
+        Sums(
+            *sums[:7],
+            sums.linear + problem.classes * difference,
+            sums.square,
+            sums.weighted + sums.class_weights * difference,
+            sums.class_weights,
+            sums.vector + sums.vectors * difference,
+            sums.vectors,
+        ),
+    )
+
+
+@triton.jit
+def element_factor(d, e, sum_inv, log_sum, top_miss, element, HALF: tl.constexpr):
+    """(1 - p_k)^gamma, and of which classes it counts: those whose log p_k is above the floor."""
+    # Only the class with the largest logit can have a p_k above 1/2.
+    miss = tl.where(d == 0.0, top_miss, 1.0 - e * sum_inv)
+    # Of a certain class finite too: gamma may be zero.
+    log_miss = tl.maximum(tl.log(miss), -1e38)
+    floor = tl.zeros([], d.dtype) + element.floor[0] + element.floor[1]
+    return exponential(log_miss, element.gamma, HALF), d - log_sum > floor
+
+
+@triton.jit
+def sum_elements(
+    x,
+    shift,
+    log_sum,
+    top_miss,
+    is_label,
+    exponents,
+    elements,
+    HALF: tl.constexpr,
+    AXIS: tl.constexpr,
+):
+    """Of a second visit: for each element the sums of offset + f(p_k) log p_k and of f(p_k)."""
+    d = x - shift
+    e = exponential(d, exponents[0], HALF)
+    sum_inv = tl.exp(-log_sum)
+    found = ()
+    for j in tl.static_range(len(elements)):
+        factor, above = element_factor(d, e, sum_inv, log_sum, top_miss, elements[j], HALF)
+        counts = above & (is_label == 0)
+        offset = tl.zeros([], d.dtype) + elements[j].offset[0] + elements[j].offset[1]
+        gap = tl.where(counts, offset + factor * (d - log_sum), 0.0)
+        factor = tl.where(counts, factor, 0.0)
+        found = found + (tl.sum(gap, axis=AXIS), tl.sum(factor, axis=AXIS))
+    return found
