@@ -112,7 +112,7 @@ _unusable: dict[str, str] = {
     if reason
 }
 
-_DEVICES = {
+DEVICES = {
     "cpu": ("cpu",),
     "cuda": ("cuda",),
     "triton": ("cuda", "cpu") if _interpreting else ("cuda",),
@@ -185,9 +185,9 @@ def choose(device_type: str, input: Tensor | None = None) -> int:
             return _choose_on_gpu(input)
         return CPU if device_type == "cpu" and "cpu" not in _unusable else REFERENCE
     _require(name)  # the environment variable has not been checked before
-    if device_type not in _DEVICES.get(name, (device_type,)):
+    if device_type not in DEVICES.get(name, (device_type,)):
         raise RuntimeError(
-            f"backend {name!r} takes tensors on {' or '.join(_DEVICES[name])}, got input on "
+            f"backend {name!r} takes tensors on {' or '.join(DEVICES[name])}, got input on "
             f"{device_type}"
         )
     return NAMES.index(name)

@@ -26,7 +26,8 @@ from emulated import toolkit
 ROOT = Path(__file__).parents[1]
 CSRC = ROOT / "csrc"
 ARCHITECTURES = (80, 90, 100)
-RUNTIMES = ("stdc++.so.6", "gcc_s.so.1", "c.so.6", "m.so.6", "gomp.so.1")
+RUNTIMES = ("libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "libm.so.6", "libgomp.so.1")
+LOADER = "ld-linux-x86-64.so.2"
 LIBRARIES = ("c10", "c10_cuda", "torch", "torch_cpu", "torch_cuda", "torch_python")
 
 
@@ -63,7 +64,7 @@ def main(site: Path) -> None:
         subprocess.run([*link, "-lcudart", "-o", library], check=True)
         ours = [torch / f"lib/lib{name}.so" for name in LIBRARIES]
         ours.append(cuda.parent / "lib64/libcudart.so")
-        runtimes = [of_compiler(f"lib{name}") for name in RUNTIMES]
+        runtimes = [of_compiler(name) for name in (*RUNTIMES, LOADER)]
         known = set(chain(*(symbols(path, "--defined-only") for path in (*ours, *runtimes))))
         wanted = set(symbols(Path(library), "--undefined-only"))
     missing = sorted(name for name in wanted - known if not re.match("_?Py", name))

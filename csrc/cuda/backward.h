@@ -90,7 +90,7 @@ DEVICE Scalar further_gradient(const RowGradient<Scalar>& r, const Plan& plan, S
 }
 
 template <class Storage, int powers, bool further>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, further ? 2 : 3)
     backward_kernel(const __grid_constant__ BackwardArguments a,
                     const __grid_constant__ BackwardPlace place) {
   using Scalar = ScalarOf<Storage>;
