@@ -44,9 +44,12 @@ void fill(cuda::Launch& launch, const Tensor& logits) {
 // A ticket that is zero and that no kernel uses at the same time: launches on one stream follow
 // each other and leave it zero. A captured launch has its own, set to zero at each replay: a graph
 // runs on whatever stream it is replayed on.
-Tensor ticket(c10::DeviceIndex device) {
+Tensor ticket(const Tensor& logits) {
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
   const auto zero = [&] {
-    return at::zeros({1}, at::TensorOptions().dtype(at::kInt).device(at::kCUDA, device));
+    Tensor t = at::cuda::empty({1}, logits.options().dtype(at::kInt));
+    C10_CUDA_CHECK(cudaMemsetAsync(t.mutable_data_ptr(), 0, sizeof(int), stream.stream()));
+    return t;
   };
   if (c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None)
     return zero();
@@ -54,7 +57,7 @@ Tensor ticket(c10::DeviceIndex device) {
   // Never destroyed: at exit the GPU is gone before it would be.
   static auto& tickets = *new std::map<std::pair<c10::DeviceIndex, c10::StreamId>, Tensor>;
   const std::lock_guard lock(mutex);
-  Tensor& mine = tickets[{device, c10::cuda::getCurrentCUDAStream().id()}];
+  Tensor& mine = tickets[{stream.device_index(), stream.id()}];
   if (!mine.defined()) mine = zero();
   return mine;
 }
@@ -99,7 +102,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   if (const size_t bytes = cuda::workspace_bytes(a, launch.processors)) {
     workspace = at::cuda::empty({int64_t(bytes)}, logits.options().dtype(at::kByte));
     launch.workspace = workspace.mutable_data_ptr();
-    one_ticket = ticket(logits.device().index());
+    one_ticket = ticket(logits);
     launch.ticket = static_cast<unsigned*>(one_ticket.mutable_data_ptr());
   }
   check(cuda::forward(a, launch));

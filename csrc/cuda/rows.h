@@ -122,7 +122,7 @@ constexpr float kLowest = -3.4028234e38f;
 template <>
 constexpr double kLowest<DoublePower> = -1.7976931348623157e308;
 template <>
-constexpr float kLowest<HalfPower> = -0x1p124f;  // still finite times log2 e times q
+constexpr float kLowest<HalfPower> = -0x1p100f;  // finite times q log2 e, too
 
 template <class Scalar>
 DEVICE Scalar finite_or_zero(Scalar x) {
