@@ -250,6 +250,17 @@ def test_nothing_to_sum(emulated: Kernels, reduction: int) -> None:
     assert emulated.backward(upstream, logits, target, rows, divisor, terms).eq(0).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_one_class(emulated: Kernels, dtype: torch.dtype) -> None:
+    """p is always one: no other class has a largest logit."""
+    logits, target = batch(300, 1, dtype)
+    loss, rows, divisor = emulated.forward(logits, target, terms_of("ce", "sgce"))
+    upstream = torch.ones_like(loss)
+    got = emulated.backward(upstream, logits, target, rows, divisor, terms_of("ce", "sgce"))
+    assert loss.eq(0).all()
+    assert got.eq(0).all()
+
+
 @pytest.mark.parametrize("names", EVERYTHING, ids="+".join)
 @pytest.mark.parametrize("label", [-1, 10, 2**40])
 def test_label_out_of_range_makes_its_row_nan(
