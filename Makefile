@@ -3,12 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BUILD := noisykernels/_build.py
-CSRC := $(shell find csrc -name '*.h' -o -name '*.cpp')
+CSRC := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
 # As in an activated environment: the build finds ninja.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint bench bench-compare bench-pages clean
+.PHONY: help setup demo test lint bench bench-compare bench-pages cuda-build gpu clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -38,7 +38,7 @@ lint: setup ## check format, style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run -Werror $(CSRC)
+	$(BIN)/clang-format --dry-run -Werror $(CSRC) tests/cuda_emulation/*
 
 # $(call option,NAME): --name with the words of $(NAME), or nothing without them.
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) "$($(1))")
@@ -56,6 +56,19 @@ bench-pages: setup ## from the results: docs/performance.md, docs/scaling.png (m
 	$(BIN)/python -m bench.pages docs/performance.md
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.history
+
+# The wheel alone, half a gigabyte: === keeps builds for other devices out.
+.venv-cuda: requirements-dev.txt
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --no-deps $$(grep '^torch==' $< | sed 's/==/===/')
+	touch $@
+
+cuda-build: setup .venv-cuda ## compile and link the CUDA kernels with a CUDA build of torch; needs nvcc, no GPU
+	$(BIN)/python tests/cuda_build.py .venv-cuda/lib/python3.*/site-packages
+
+# Needs no other target: it takes the torch, triton and nvcc that are installed.
+gpu: ## on a machine with a GPU, offline: build, test, sanitize, measure into bench/results/gpu
+	$(PYTHON) -m bench.gpu_check $(if $(QUICK),--quick)
 
 clean: ## remove what builds and tests left, but not .venv
 	rm -rf build dist *.egg-info $(BUILD) noisykernels/_C.*.so .pytest_cache .mypy_cache .ruff_cache

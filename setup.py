@@ -2,9 +2,10 @@
 
 The environment variable ``NOISYKERNELS_BUILD`` says what is wanted:
 
-    auto    (default) the CPU kernels if they can be built, else a warning and no kernels
+    auto    (default) the CPU kernels, and the CUDA kernels where torch has CUDA and there is an
+            nvcc; if they cannot be built a warning and no kernels
     cpu     the CPU kernels, or an error
-    cuda    the CPU and the CUDA kernels, or an error
+    cuda    the CPU and the CUDA kernels, or an error; TORCH_CUDA_ARCH_LIST says for which GPUs
     none    pure Python
 
 torch has to be importable here, hence ``pip install --no-build-isolation .``: an isolated build
@@ -53,8 +54,6 @@ def obstacle() -> str:
     """
     if MODE == "none":
         return "NOISYKERNELS_BUILD=none"
-    if MODE == "cuda":
-        return "this version of noisykernels has no CUDA kernels"
     try:
         import torch
     except (ImportError, OSError):  # OSError: a shared library of torch is missing
@@ -63,37 +62,63 @@ def obstacle() -> str:
     FACTS["COMPILER"] = compiler_version()
     if not FACTS["COMPILER"]:
         return "no C++ compiler with OpenMP and the headers of Python (set CXX to choose one)"
+    return cuda_obstacle() if MODE == "cuda" else ""
+
+
+def cuda_obstacle() -> str:
+    """Why the CUDA kernels cannot be built here, or ""."""
+    import torch
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    if CUDA_HOME is None:
+        return "there is no nvcc (set CUDA_HOME to the folder of the CUDA toolkit)"
     return ""
 
 
 def extension() -> Extension:
     import torch
-    from torch.utils.cpp_extension import CppExtension, include_paths
+    from torch.utils.cpp_extension import CppExtension, CUDAExtension, include_paths
+
+    with_cuda = MODE != "cpu" and not cuda_obstacle()
+    # The GPUs that the kernels are made for, from the A100 on; the newest as PTX for what follows.
+    os.environ.setdefault("TORCH_CUDA_ARCH_LIST", "8.0;9.0;10.0+PTX")
 
     csrc = Path("csrc")
     site_packages = Path(torch.__file__).parents[1]
     python = sysconfig.get_path("include")
-    return CppExtension(
+    # __FILE__ in error messages: "csrc/ops.cpp", not a folder of the building machine.
+    folders = [f"-ffile-prefix-map={path}/=" for path in (Path.cwd(), site_packages, python)]
+    options = [
+        "-O3",
+        "-g0",
+        "-fno-math-errno",
+        "-fvisibility=hidden",
+        # Without it at::parallel_for is silently serial. It is no link flag: the symbols come from
+        # the OpenMP runtime that torch has loaded, and a second one can never join it.
+        "-fopenmp",
+        "-Wall",
+        "-Wextra",
+        "-Wno-psabi",
+        # Warnings of torch's headers are not ours.
+        *(f"-isystem{path}" for path in include_paths("cuda" if with_cuda else "cpu")),
+        *folders,
+    ]
+    kernels = [
+        "-O3",
+        *(f"-Xcompiler={option}" for option in ("-fvisibility=hidden", *folders)),
+    ]
+    sources = [*csrc.glob("*.cpp"), *csrc.glob("cpu/*.cpp")]
+    if with_cuda:
+        sources += [*csrc.glob("cuda/*.cpp"), *csrc.glob("cuda/*.cu")]
+    return (CUDAExtension if with_cuda else CppExtension)(
         "noisykernels._C",
-        [str(path) for path in sorted([*csrc.glob("*.cpp"), *csrc.glob("cpu/*.cpp")])],
+        [str(path) for path in sorted(sources)],
         depends=[str(path) for path in sorted(csrc.rglob("*.h"))],
         include_dirs=[str(csrc.resolve())],
-        extra_compile_args=[
-            "-O3",
-            "-g0",
-            "-fno-math-errno",
-            "-fvisibility=hidden",
-            # Without it at::parallel_for is silently serial. It is no link flag: the symbols come
-            # from the OpenMP runtime that torch has loaded, and a second one can never join it.
-            "-fopenmp",
-            "-Wall",
-            "-Wextra",
-            "-Wno-psabi",
-            # Warnings of torch's headers are not ours.
-            *(f"-isystem{path}" for path in include_paths()),
-            # __FILE__ in error messages: "csrc/ops.cpp", not a folder of the building machine.
-            *(f"-ffile-prefix-map={folder}/=" for folder in (Path.cwd(), site_packages, python)),
-        ],
+        define_macros=[("NOISYKERNELS_CUDA", None)] if with_cuda else [],
+        extra_compile_args={"cxx": options, "nvcc": kernels},
     )
 
 

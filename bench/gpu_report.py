@@ -1,6 +1,7 @@
-"""A GPU's report: are the Triton kernels right there, and how fast are they?
+"""A GPU's report: are the kernels right there, and how fast are they?
 
-    python -m bench.gpu_report [--quick] [--losses ce sgce] [--shapes 4096x1000] [--out FOLDER]
+    python -m bench.gpu_report [--backend cuda] [--quick] [--losses ce sgce] [--shapes 4096x1000]
+                               [--out FOLDER]
 
 Needs a GPU, and nothing else that is not installed. Writes <device>.json, .md and .png.
 
@@ -23,7 +24,7 @@ from bench.gpu.report import Report, write
 from noisykernels import backends
 
 DEVICE = "cuda"
-BACKEND = "triton"
+BACKENDS = ("cuda", "triton")
 FOLDER = Path(__file__).parent / "results" / "gpu"
 
 SHAPES = ("64x14", "128x10", "128x100", "4096x1000", "8192x32000", "4096x128256")
@@ -58,7 +59,7 @@ def _check(report: Report, options: argparse.Namespace) -> None:
     losses = [loss for loss in CHECKED if loss.name in options.losses]
     for check in correctness.checks(
         DEVICE,
-        BACKEND,
+        options.backend,
         shapes=QUICK_SHAPES if options.quick else correctness.SHAPES,
         losses=losses,
         dtypes=DTYPES if options.quick else correctness.DTYPES,
@@ -66,7 +67,7 @@ def _check(report: Report, options: argparse.Namespace) -> None:
         report.checks.append(check)
         if not check.passed:
             print(f"failed: {check}", file=sys.stderr)
-    with backends.use(BACKEND):
+    with backends.use(options.backend):
         for loss in losses:
             report.graphs[str(loss)] = _replays(loss)
 
@@ -89,7 +90,7 @@ def _time(report: Report, options: argparse.Namespace) -> None:
         for dtype in DTYPES:
             try:
                 inputs = timing.rotation(rows, classes, dtype, DEVICE)
-                with backends.use(BACKEND):
+                with backends.use(options.backend):
                     for loss in losses:
                         print(f"{text} {dtype} {loss}", file=sys.stderr)
                         report.times += timing.times(
@@ -110,6 +111,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = list(dict.fromkeys(loss.name for loss in TIMED))
+    parser.add_argument("--backend", choices=BACKENDS, default="triton")
     parser.add_argument("--quick", action="store_true", help="a part of it, in a few minutes")
     parser.add_argument("--losses", nargs="+", choices=names)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)

@@ -47,6 +47,11 @@ PYBIND11_MODULE(_C, m) {
   m.def("fused_loss", torch::wrap_pybind_function_no_gil(fused_loss),
         "The loss of `noisykernels::forward`, called without the cost of its schema.");
   m.def("terms", &term_names, "Names of the terms, in the order of their ids.");
+#ifdef NOISYKERNELS_CUDA
+  m.attr("cuda") = true;
+#else
+  m.attr("cuda") = false;
+#endif
   m.def("simd_level", &simd_level, "The SIMD level in use.");
   m.def("simd_levels", &simd_levels, "SIMD levels that this machine runs, best first.");
   m.def("set_simd_level", &set_simd_level, pybind11::arg("name"),

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+cuda: bool
+
 class Terms:
     def __init__(self, ids: list[int], values: list[float]) -> None: ...
 

@@ -5,9 +5,10 @@
     cuda       compiled CUDA kernels
     triton     Triton kernels
 
-Unless told otherwise ("auto"), a call takes the kernels for the device of its tensors, and where
-there are none the reference. `use` chooses for a block of code; the environment variable
-NOISYKERNELS_BACKEND, read when the package is imported, chooses for a process.
+Unless told otherwise ("auto"), a call takes the kernels for the device of its tensors, on a GPU
+those for the size of its batch (`CUDA_CLASSES`), and where there are none the reference. `use`
+chooses for a block of code; the environment variable NOISYKERNELS_BACKEND, read when the package is
+imported, chooses for a process.
 """
 
 from __future__ import annotations
@@ -23,14 +24,27 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+from torch import Tensor
 
 NAMES = ("reference", "cpu", "cuda", "triton")
 """All backends; a name's place in this list is the number that operators take."""
 
 REFERENCE, CPU, CUDA, TRITON = range(4)
 
+COMPILED = (CPU, CUDA)
+"""Those of the extension."""
+
 AUTO = "auto"
 """The name that leaves the choice to the device of the tensors."""
+
+CUDA_CLASSES = 1024
+CUDA_ELEMENTS = 2**20
+"""On a GPU "auto" takes cuda up to so many classes, or logits in a batch, and triton beyond.
+
+Not measured yet. A launch of Triton costs the host more microseconds than a kernel takes of a small
+batch or of few classes, and those of cuda cost it less. Where one of the two is not usable it is
+the other.
+"""
 
 
 def _load_build_facts() -> ModuleType | None:
@@ -69,6 +83,17 @@ extension, _why_no_extension = _load_extension(build_facts)
 _interpreting = os.environ.get("TRITON_INTERPRET") == "1"
 
 
+def _why_no_cuda() -> str:
+    if extension is None:
+        return _why_no_extension
+    if not extension.cuda:
+        return (
+            "the extension was built without CUDA: NOISYKERNELS_BUILD=cuda pip install "
+            "--no-build-isolation ."
+        )
+    return "" if torch.cuda.is_available() else "no GPU"
+
+
 def _why_no_triton() -> str:
     if importlib.util.find_spec("triton") is None:
         return "triton is not installed"
@@ -81,24 +106,19 @@ _unusable: dict[str, str] = {
     name: reason
     for name, reason in {
         "cpu": _why_no_extension,
-        "cuda": "not part of this version yet",
+        "cuda": _why_no_cuda(),
         "triton": _why_no_triton(),
     }.items()
     if reason
 }
 
-_DEVICES = {
+DEVICES = {
     "cpu": ("cpu",),
     "cuda": ("cuda",),
     "triton": ("cuda", "cpu") if _interpreting else ("cuda",),
 }
 """Types of device that a backend serves; the reference serves all."""
 
-_automatic = {
-    device: NAMES.index(name)
-    for device, name in {"cpu": "cpu", "cuda": "triton"}.items()
-    if name not in _unusable
-}
 _process_default = os.environ.get("NOISYKERNELS_BACKEND") or AUTO
 _active: ContextVar[str] = ContextVar("noisykernels backend", default=_process_default)
 
@@ -154,18 +174,35 @@ def use(name: str) -> AbstractContextManager[None]:
     return _use(name)
 
 
-def choose(device_type: str) -> int:
-    """The number of the backend for a call with tensors on a device of this type."""
+def choose(device_type: str, input: Tensor | None = None) -> int:
+    """The number of the backend for a call with tensors on a device of this type.
+
+    Where it depends on the size of the batch, that is the one of `input`, or a small one.
+    """
     name = _traced.name if torch.compiler.is_dynamo_compiling() else _active.get()
     if name == AUTO:
-        return _automatic.get(device_type, REFERENCE)
+        if device_type == "cuda":
+            return _choose_on_gpu(input)
+        return CPU if device_type == "cpu" and "cpu" not in _unusable else REFERENCE
     _require(name)  # the environment variable has not been checked before
-    if device_type not in _DEVICES.get(name, (device_type,)):
+    if device_type not in DEVICES.get(name, (device_type,)):
         raise RuntimeError(
-            f"backend {name!r} takes tensors on {' or '.join(_DEVICES[name])}, got input on "
+            f"backend {name!r} takes tensors on {' or '.join(DEVICES[name])}, got input on "
             f"{device_type}"
         )
     return NAMES.index(name)
+
+
+def _choose_on_gpu(input: Tensor | None) -> int:
+    small = (
+        input is None
+        or input.shape[min(1, input.dim() - 1)] <= CUDA_CLASSES
+        or input.numel() <= CUDA_ELEMENTS
+    )
+    for name in ("cuda", "triton") if small else ("triton", "cuda"):
+        if name not in _unusable:
+            return NAMES.index(name)
+    return REFERENCE
 
 
 @contextmanager

@@ -43,10 +43,10 @@ def evaluate(
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
     # then is it worth the time to find out what to say.
     try:
-        backend = backends.choose(input.device.type)
+        backend = backends.choose(input.device.type, input)
         first = plan.passes[0] if plan.passes else None
         if (
-            backend != backends.CPU
+            backend not in backends.COMPILED
             or first is None
             or first.native is None
             or type(input) not in validation.PLAIN_TENSORS
@@ -95,7 +95,7 @@ def _with_options(
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
-    backend = backends.choose(input.device.type)
+    backend = backends.choose(input.device.type, input)
     if not plan.runs_on(backend) or probabilities:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
@@ -145,7 +145,7 @@ def _checked(
     reduction: str,
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
-    backend = backends.choose(input.device.type)
+    backend = backends.choose(input.device.type, input)
     if not plan.runs_on(backend) or target.is_floating_point():
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]

@@ -21,6 +21,9 @@ NONE, MEAN, SUM = range(3)
 
 REDUCTIONS = {"none": NONE, "mean": MEAN, "sum": SUM}
 
+COMPILED_FOR = () if extension is None else ("CPU", "CUDA") if extension.cuda else ("CPU",)
+"""Devices that the extension has kernels for."""
+
 LIBRARY = torch.library.Library("noisykernels", "DEF")
 """Keeps the registrations alive."""
 
@@ -140,10 +143,11 @@ def _triton_backward(*arguments: Any) -> Tensor:
     return launch.backward(*arguments)
 
 
-# CUDA tensors go to Triton at once. CPU tensors do where there are no compiled kernels; those pass
-# on what is meant for Triton's interpreter.
-for _key in ("CUDA",) if extension else ("CUDA", "CPU"):
-    LIBRARY.impl("forward", _triton_forward, _key)
-    LIBRARY.impl("backward", _triton_backward, _key)
+# Where there are no compiled kernels for a device, its tensors go to Triton at once; the compiled
+# ones pass on what is meant for it.
+for _device in ("CPU", "CUDA"):
+    if _device not in COMPILED_FOR:
+        LIBRARY.impl("forward", _triton_forward, _device)
+        LIBRARY.impl("backward", _triton_backward, _device)
 LIBRARY.impl("triton_forward", _triton_forward, "CompositeExplicitAutograd")
 LIBRARY.impl("triton_backward", _triton_backward, "CompositeExplicitAutograd")

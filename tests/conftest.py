@@ -21,7 +21,12 @@ hypothesis.settings.register_profile("slow", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("repeatable")
 
 LEVELS = backends.extension.simd_levels() if backends.extension else []
-BACKENDS = [name for name, usable in backends.available().items() if usable is True]
+BACKENDS = [
+    name
+    for name, usable in backends.available().items()
+    if usable is True and "cpu" in backends.DEVICES.get(name, ("cpu",))
+]
+"""Those that are usable here for tensors on the CPU; test_gpu.py is for the others."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -192,10 +192,48 @@ def test_extension_that_does_not_load_tells_the_linker_s_reason_without_paths(mo
 
 
 @pytest.mark.parametrize("name", nk.losses())
-@pytest.mark.parametrize("backend", USABLE)
-def test_every_backend_computes_the_same(backend, name):
+@pytest.mark.usefixtures("backend")
+def test_every_backend_computes_the_same(name):
     function = partial(getattr(NF, f"{name}_loss"), **LOSSES[name].matrices(transition_matrix(3)))
     with backends.use("reference"):
         expected = function(LOGITS, TARGET)
-    with backends.use(backend):
-        torch.testing.assert_close(function(LOGITS, TARGET), expected)
+    torch.testing.assert_close(function(LOGITS, TARGET), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "usable", "expected"),
+    [
+        ((10,), ("cuda", "triton"), backends.CUDA),
+        ((128, 10), ("cuda", "triton"), backends.CUDA),
+        ((2**20, 10), ("cuda", "triton"), backends.CUDA),  # few classes, if many rows
+        ((8, 32000), ("cuda", "triton"), backends.CUDA),  # a small batch
+        ((8192, 32000), ("cuda", "triton"), backends.TRITON),
+        ((2, 32000, 512), ("cuda", "triton"), backends.TRITON),
+        ((8192, 32000), ("cuda",), backends.CUDA),
+        ((128, 10), ("triton",), backends.TRITON),
+        ((128, 10), (), backends.REFERENCE),
+    ],
+)
+def test_auto_on_a_gpu_goes_by_the_size_of_the_batch(monkeypatch, shape, usable, expected):
+    unusable = {name: "absent" for name in ("cuda", "triton") if name not in usable}
+    monkeypatch.setattr(backends, "_unusable", unusable)
+    with backends.use("auto"):
+        assert backends.choose("cuda", torch.empty(shape, device="meta")) == expected
+
+
+@pytest.mark.parametrize(
+    ("extension", "gpu", "reason"),
+    [
+        (None, True, "the extension was never built"),
+        (SimpleNamespace(cuda=False), True, "built without CUDA: NOISYKERNELS_BUILD=cuda"),
+        (SimpleNamespace(cuda=True), False, "no GPU"),
+        (SimpleNamespace(cuda=True), True, ""),
+    ],
+)
+def test_cuda_tells_what_it_lacks(monkeypatch, extension, gpu, reason):
+    monkeypatch.setattr(backends, "extension", extension)
+    monkeypatch.setattr(backends, "_why_no_extension", "the extension was never built")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    why = backends._why_no_cuda()
+    assert reason in why
+    assert bool(why) == bool(reason)

@@ -68,23 +68,29 @@ constexpr int kNeeds[] = {
 #undef X
 };
 
+// Adds what one term of a sum brings. Of plans whose needs are all `available`: code for terms that
+// need more is left out.
+template <int available, class V>
+NOISYKERNELS_INLINE void add_term(const PlannedTerm& term, const Row<V>& row, Gradient<V>& g) {
+  Weighted<V> t{V{} + term.weight, V{} + term.parameter, V{} + term.second, term.power,
+                term.element};
+  switch (term.id) {
+#define X(name, needs, weighted)                  \
+  case k_##name:                                  \
+    if constexpr (((needs) & ~available) == 0) {  \
+      if (weighted) t.weight *= row.label_weight; \
+      name(row, t, g);                            \
+    }                                             \
+    break;
+    NOISYKERNELS_TERMS(X)
+#undef X
+  }
+}
+
 template <class V>
 NOISYKERNELS_INLINE Gradient<V> evaluate(const Plan& plan, const Row<V>& row) {
   Gradient<V> g;
-  for (int i = 0; i < plan.terms; ++i) {
-    const PlannedTerm& term = plan.term[i];
-    Weighted<V> t{V{} + term.weight, V{} + term.parameter, V{} + term.second, term.power,
-                  term.element};
-    switch (term.id) {
-#define X(name, needs, weighted)                \
-  case k_##name:                                \
-    if (weighted) t.weight *= row.label_weight; \
-    name(row, t, g);                            \
-    break;
-      NOISYKERNELS_TERMS(X)
-#undef X
-    }
-  }
+  for (int i = 0; i < plan.terms; ++i) add_term<~0>(plan.term[i], row, g);
   return g;
 }
 

@@ -1,0 +1,3 @@
+#define NOISYKERNELS_DTYPE float16
+#define NOISYKERNELS_STORAGE __half
+#include "kernels.h"

@@ -1,0 +1,54 @@
+#include "launch.h"
+
+#include "regimes.h"
+
+namespace noisykernels::cuda {
+
+#define FOR_EACH_DTYPE(X) \
+  X(float32, kFloat) X(float64, kDouble) X(float16, kHalf) X(bfloat16, kBFloat16)
+
+#define X(name, dtype)                                                   \
+  namespace name {                                                       \
+  const char* forward(const ForwardArguments&, const ForwardLaunch&);    \
+  const char* backward(const BackwardArguments&, const BackwardLaunch&); \
+  }
+FOR_EACH_DTYPE(X)
+#undef X
+
+namespace {
+
+bool mergeable(const Plan& plan) { return !plan.further && !plan.statistics; }
+
+}  // namespace
+
+size_t workspace_bytes(const ForwardArguments& a, int processors) {
+  const ForwardRegime regime = forward_regime(a, mergeable(a.plan), processors);
+  if (regime.blocks == 1) return 0;
+  if (regime.splits > 1)
+    return size_t(regime.blocks) * kSums * (a.dtype == ScalarType::kDouble ? 8 : 4);
+  return a.reduction == Reduction::kNone ? 0 : size_t(regime.blocks) * 2 * sizeof(double);
+}
+
+const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {
+  switch (a.dtype) {
+#define X(name, type)    \
+  case ScalarType::type: \
+    return name::forward(a, launch);
+    FOR_EACH_DTYPE(X)
+#undef X
+  }
+  return "unknown dtype";
+}
+
+const char* backward(const BackwardArguments& a, const BackwardLaunch& launch) {
+  switch (a.dtype) {
+#define X(name, type)    \
+  case ScalarType::type: \
+    return name::backward(a, launch);
+    FOR_EACH_DTYPE(X)
+#undef X
+  }
+  return "unknown dtype";
+}
+
+}  // namespace noisykernels::cuda

@@ -1,0 +1,165 @@
+#include "emulation.h"
+
+#include <map>
+
+thread_local dim3 blockDim, gridDim;
+thread_local uint3 blockIdx, threadIdx;
+
+namespace emulation {
+
+unsigned seed = 0;
+
+namespace {
+
+constexpr size_t kStackBytes = 256 * 1024;
+
+struct Fiber {
+  std::unique_ptr<char[]> stack{new char[kStackBytes]};
+  ucontext_t start;
+  jmp_buf place;
+  bool started, ended;
+  std::function<bool()> condition;  // to go on
+  unsigned char value[8];           // that it passes in a shuffle
+  // How often it has come to a shuffle of these members, and gone on.
+  std::map<unsigned, unsigned> came, went;
+};
+
+std::vector<Fiber> fibers;
+Fiber* running;
+jmp_buf scheduler;
+const std::function<void()>* body;
+unsigned waiting, alive, barriers;
+
+[[noreturn]] void fail(const char* message) {
+  std::fprintf(stderr, "emulation: block %u, thread %u: %s\n", blockIdx.x, threadIdx.x, message);
+  std::abort();
+}
+
+// The sanitizer has to know whose stack it is looking at.
+void leave(bool for_good, const void* stack, size_t size) {
+#if defined(__SANITIZE_ADDRESS__)
+  static void* unused;
+  __sanitizer_start_switch_fiber(for_good ? nullptr : &unused, stack, size);
+#else
+  (void)for_good, (void)stack, (void)size;
+#endif
+}
+const void* scheduler_stack;
+size_t scheduler_size;
+void arrive() {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
+#endif
+}
+
+void enter() {
+  arrive();
+  (*body)();
+  running->ended = true;
+  --alive;
+  leave(true, scheduler_stack, scheduler_size);
+  _longjmp(scheduler, 1);
+}
+
+void resume(unsigned thread) {
+  Fiber& fiber = fibers[thread];
+  running = &fiber;
+  threadIdx = {thread, 0, 0};
+  if (_setjmp(scheduler) == 0) {
+    leave(false, fiber.stack.get(), kStackBytes);
+    if (fiber.started) _longjmp(fiber.place, 1);
+    fiber.started = true;
+    setcontext(&fiber.start);
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+}
+
+}  // namespace
+
+std::vector<unsigned> permutation(unsigned count) {
+  static std::mt19937 generator;
+  static unsigned last_seed = ~0u;
+  if (last_seed != seed) generator.seed(last_seed = seed);
+  std::vector<unsigned> order(count);
+  for (unsigned i = 0; i < count; ++i) order[i] = i;
+  if (seed) std::shuffle(order.begin(), order.end(), generator);
+  return order;
+}
+
+void wait_until(const std::function<bool()>& condition) {
+  if (condition()) return;
+  running->condition = condition;
+  if (_setjmp(running->place) == 0) {
+    leave(false, scheduler_stack, scheduler_size);
+    _longjmp(scheduler, 1);
+  }
+  arrive();
+}
+
+void run_block(const std::function<void()>& kernel) {
+  const unsigned threads = blockDim.x;
+  if (fibers.size() < threads) fibers.resize(threads);
+  body = &kernel;
+  waiting = barriers = 0;
+  alive = threads;
+  for (unsigned t = 0; t < threads; ++t) {
+    Fiber& fiber = fibers[t];
+    fiber.started = fiber.ended = false;
+    fiber.condition = nullptr;
+    fiber.came.clear();
+    fiber.went.clear();
+    getcontext(&fiber.start);
+    fiber.start.uc_stack.ss_sp = fiber.stack.get();
+    fiber.start.uc_stack.ss_size = kStackBytes;
+    fiber.start.uc_link = nullptr;
+    makecontext(&fiber.start, enter, 0);
+  }
+  const std::vector<unsigned> order = permutation(threads);
+  while (alive > 0) {
+    bool moved = false;
+    for (unsigned t : order) {
+      if (fibers[t].ended || (fibers[t].condition && !fibers[t].condition())) continue;
+      fibers[t].condition = nullptr;
+      resume(t);
+      moved = true;
+    }
+    if (!moved) fail("waits for threads that do not come");
+  }
+}
+
+void shuffle(unsigned members, int source, void* value, size_t size) {
+  Fiber* const warp = &fibers[threadIdx.x / 32 * 32];
+  if (!(members >> threadIdx.x % 32 & 1) || !(members >> source & 1)) fail("is not of the shuffle");
+  const auto all = [=](std::map<unsigned, unsigned> Fiber::* count, unsigned n) {
+    for (int lane = 0; lane < 32; ++lane) {
+      if ((members >> lane & 1) && (warp[lane].*count)[members] < n) return false;
+    }
+    return true;
+  };
+  memcpy(running->value, value, size);
+  const unsigned n = ++running->came[members];
+  wait_until([=] { return all(&Fiber::came, n); });
+  memcpy(value, warp[source].value, size);
+  ++running->went[members];
+  wait_until([=] { return all(&Fiber::went, n); });
+}
+
+}  // namespace emulation
+
+void __syncthreads() {
+  using namespace emulation;
+  const unsigned generation = barriers;
+  ++waiting;
+  const auto all_here = [generation] {
+    if (barriers == generation && waiting == alive) {
+      waiting = 0;
+      ++barriers;
+    }
+    return barriers != generation;
+  };
+  wait_until(all_here);
+}
+
+const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
