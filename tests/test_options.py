@@ -44,7 +44,8 @@ def test_sample_weights_learn(case: Case) -> None:
 def test_statistics_come_beside_the_same_loss(case: Case) -> None:
     x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     loss, stats = case(x, LABELS, return_stats=True)
-    torch.testing.assert_close(loss, case(x, LABELS), rtol=0, atol=0)
+    # The softmax, where it is there for the statistics alone, moves the point that is subtracted.
+    torch.testing.assert_close(loss, case(x, LABELS), rtol=1e-14, atol=0)
     p = x.detach().softmax(1)
     torch.testing.assert_close(stats.p_y[[0, 1, 3]], p[[0, 1, 3], [1, 0, 3]])
     assert stats.predicted.tolist()[:2] == p.argmax(1).tolist()[:2]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from cases import Case, each_loss
+from cases import Case, each_attached_loss, each_loss
 from test_accuracy import FAMILIES, errors, normal
 from test_edge_cases import ROWS_OF_INFINITIES, assert_like_torch, same, value_and_gradient
 from test_layouts import LAYOUTS, assert_like_rows, labels_for, logits
@@ -270,7 +270,7 @@ def test_layouts_of_long_rows(layout: str) -> None:
     assert_like_rows(SUMS[2], x, labels_for(x), reduction="none")
 
 
-@each_loss
+@each_attached_loss
 def test_derivatives(case: Case) -> None:
     x = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
     labels, weight = torch.tensor([4, -100, 0]), torch.rand(5, dtype=torch.float64)
