@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from cases import Case, each_attached_loss, each_loss
+from cases import Case, each_attached_loss, each_core_loss, each_kind_of_pass
 from test_accuracy import FAMILIES, errors, normal
 from test_edge_cases import ROWS_OF_INFINITIES, assert_like_torch, same, value_and_gradient
 from test_layouts import LAYOUTS, assert_like_rows, labels_for, logits
@@ -172,7 +172,7 @@ def test_a_second_visit_is_another_launch_where_rows_stream(launched: list[str])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@each_loss
+@each_kind_of_pass
 def test_families_of_logits(case: Case, family: str) -> None:
     x, labels = FAMILIES[family](24, 21)
     assert max(errors(case, x.float(), labels)) <= 1
@@ -187,7 +187,7 @@ def test_families_of_long_rows(case: Case, family: str) -> None:
 
 
 @each_dtype
-@each_loss
+@each_kind_of_pass
 def test_dtypes(case: Case, dtype: torch.dtype) -> None:
     for family in "normal", "right", "wrong":
         x, labels = FAMILIES[family](24, 21)
@@ -287,7 +287,7 @@ def test_derivatives_of_long_rows(case: Case) -> None:
     assert torch.autograd.gradcheck(lambda x: case(x, torch.tensor([32, 0])), x, fast_mode=True)
 
 
-@each_loss
+@each_core_loss
 def test_second_derivatives(case: Case) -> None:
     x = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(lambda x: case(x, torch.tensor([3, 0])), x)

@@ -104,5 +104,6 @@ def joined(device: torch.device) -> Iterator[Group]:
     dist.init_process_group("nccl" if gpu else "gloo")
     try:
         yield Group(device, dist.get_rank(), dist.get_world_size())
+        dist.barrier()  # one that leaves early takes away what the others still talk through
     finally:
         dist.destroy_process_group()
