@@ -1,4 +1,4 @@
-"""The table of losses as Markdown; `python -m noisykernels.docs README.md` updates a page."""
+"""The table of losses as Markdown; `python -m noisykernels.docs docs/losses.md` updates the page."""
 
 from __future__ import annotations
 

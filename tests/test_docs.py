@@ -12,12 +12,17 @@ import noisykernels as nk
 from noisykernels import docs, functional
 from noisykernels.registry import LOSSES
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 
 
-def test_readme_has_the_current_table():
-    page = README.read_text(encoding="utf-8")
-    assert page == docs.with_table(page), "run python -m noisykernels.docs README.md"
+def test_the_page_of_losses_has_the_current_table():
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+    assert page == docs.with_table(page), "run python -m noisykernels.docs docs/losses.md"
+
+
+def test_readme_names_every_loss():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in nk.losses() if f"`{name}`" not in page] == []
 
 
 def test_table_has_a_row_for_every_loss():

@@ -52,16 +52,25 @@ struct RowSoftmax {
   Scalar top_miss;  // 1 - p of the largest class, exact where p rounds to one
 };
 
-// f_k = (1 - p_k)^gamma where log p_k is not below the floor, else zero.
-template <class Scalar, class Vector>
-INLINE Vector element_factor(const Element& element, const Exponent& one, Vector d, Vector log_p,
-                             const RowSoftmax<Scalar>& softmax) {
+// Calls f(i, f_k, mask of the classes whose log p_k is not below the floor) for each elementwise
+// function, f_k = (1 - p_k)^gamma. Those with one gamma share the power, which is most of the cost.
+template <class Scalar, class Vector, class F>
+INLINE void for_each_element(const Plan& plan, Vector d, const RowSoftmax<Scalar>& softmax, F f) {
   using Power = typename ExponentOf<Scalar>::Type;
-  const auto above = log_p >= Vector{} + Scalar(element.floor);
-  if (element.gamma == 0) return keep(above, Vector{} + 1);
-  // A class that is not the largest has at most half of the probability.
-  const Vector miss = d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(one)(log_p);
-  return keep(above, Power(element.power)(log(miss)));
+  const Vector log_p = d - softmax.log_sum;
+  Vector power = {};
+  for (int i = 0; i < plan.elements; ++i) {
+    const Element& element = plan.element[i];
+    if (element.gamma == 0) {
+      power = Vector{} + 1;
+    } else if (i == 0 || element.gamma != plan.element[i - 1].gamma) {
+      // A class that is not the largest has at most half of the probability.
+      const Vector miss =
+          d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(plan.exponent[0])(log_p);
+      power = Power(element.power)(log(miss));
+    }
+    f(i, power, log_p >= Vector{} + Scalar(element.floor));
+  }
 }
 
 // The first class with the largest logit, or the first that is NaN.

@@ -152,20 +152,19 @@ INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    for (int i = 0; i < plan.elements; ++i) {
-      Vector gap = {}, factor = {};
-      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
-        const Element& element = plan.element[i];
-        const Vector d = v - shift, log_p = d - softmax.log_sum;
-        const Vector f = element_factor(element, plan.exponent[0], d, log_p, softmax);
-        // Not where f is not zero: of a class that is certain the offset is left.
-        const Mask counts = inside & (lane != typename A::Integer(label - k)) &
-                            (log_p >= Vector{} + Scalar(element.floor));
-        gap += keep(counts, Scalar(element.offset) + f * log_p);
-        factor += keep(counts, f);
+    Vector gap[kMaxElements] = {}, factor[kMaxElements] = {};
+    for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
+      const Mask others = inside & (lane != typename A::Integer(label - k));
+      const Vector d = v - shift;
+      for_each_element(plan, d, softmax, [&](int i, Vector f, Mask above) {
+        const Vector log_p = d - softmax.log_sum;
+        gap[i] += keep(others & above, Scalar(plan.element[i].offset) + f * log_p);
+        factor[i] += keep(others & above, f);
       });
-      sums.gap[i] += reduce_sum(gap);
-      sums.factor[i] += reduce_sum(factor);
+    });
+    for (int i = 0; i < plan.elements; ++i) {
+      sums.gap[i] += reduce_sum(gap[i]);
+      sums.factor[i] += reduce_sum(factor[i]);
     }
   }
   return sums;
@@ -214,9 +213,9 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
         if (plan.vector) sum += row.vector * load_part(class_vector, k, classes);
         if (plan.column.top >= 0)
           sum += keep(iota<Mask>() == typename A::Integer(row.top_class - k), Vector{} + row.top);
-        for (int j = 0; j < plan.elements; ++j)
-          sum += row.element[j] * element_factor(plan.element[j], plan.exponent[0], d,
-                                                 d - row.softmax.log_sum, row.softmax);
+        for_each_element(plan, d, row.softmax, [&](int j, Vector f, Mask above) {
+          sum += keep(above, row.element[j] * f);
+        });
       }
     }
     return sum;
