@@ -1,4 +1,4 @@
-"""The table of losses as Markdown; `python -m noisykernels.docs docs/losses.md` updates the page."""
+"""The table of losses as Markdown; `python -m noisykernels.docs docs/losses.md` writes it."""
 
 from __future__ import annotations
 
