@@ -67,7 +67,8 @@ INLINE void for_each_element(const Plan& plan, Vector d, const RowSoftmax<Scalar
       // A class that is not the largest has at most half of the probability.
       const Vector miss =
           d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(plan.exponent[0])(log_p);
-      power = Power(element.power)(log(miss));
+      // One half is what has been published.
+      power = element.gamma == 0.5 ? sqrt(miss) : Power(element.power)(log(miss));
     }
     f(i, power, log_p >= Vector{} + Scalar(element.floor));
   }

@@ -55,7 +55,8 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
   return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need.
+// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
+// an exponential that is a square among it.
 template <int powers, bool further, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                        const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
@@ -73,8 +74,12 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
+      Vector first = {};
       for (int i = 0; i < powers; ++i) {
-        const Vector e = keep(others, Power(plan.exponent[i])(d));
+        const Vector e = further && i > 0 && plan.squared[i]
+                             ? first * first
+                             : keep(others, Power(plan.exponent[i])(d));
+        if (i == 0) first = e;
         partial[i] += e;
         if (further && i == 0) {
           part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
@@ -204,8 +209,11 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
     if (plan.square) sum += row.linear * v;
     if (plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
     const Vector d = v - row.shift;
+    Vector first = {};
     for (int i = 0; i < powers; ++i) {
-      const Vector e = Power(plan.exponent[i])(d);
+      const Vector e =
+          further && i > 0 && plan.squared[i] ? first * first : Power(plan.exponent[i])(d);
+      if (i == 0) first = e;
       sum += row.power[i] * e;
       if (further && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);

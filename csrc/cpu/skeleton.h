@@ -112,7 +112,11 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t label, Block
       if constexpr (count > 0) {
         double sums[count];
         FurtherSums none;
-        sum_powers<count, false>(x, a.classes, label, shift, plan, class_weight, sums, none);
+        if (plan.squares) {
+          sum_powers<count, true>(x, a.classes, label, shift, plan, class_weight, sums, none);
+        } else {
+          sum_powers<count, false>(x, a.classes, label, shift, plan, class_weight, sums, none);
+        }
         for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
       }
     });
@@ -392,7 +396,7 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
       const Scalar* vector = class_vector<Scalar>(a, r, label);
       with_powers(a.plan.powers, [&](auto powers) {
         constexpr int count = decltype(powers)::value;
-        if (a.plan.further) {
+        if (a.plan.further || a.plan.squares) {
           write_gradient<count, true>(x, dx, a.classes, row, a.plan, class_weight, vector);
         } else {
           write_gradient<count, false>(x, dx, a.classes, row, a.plan, class_weight, vector);

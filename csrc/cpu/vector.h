@@ -81,6 +81,23 @@ INLINE V maximum(V a, V b) {
   return b > a ? b : a;
 }
 
+#if NOISYKERNELS_VECTOR_BYTES == 64
+INLINE Floats sqrt(Floats x) {
+  return bit_cast<Floats>(_mm512_maskz_sqrt_ps(0xffff, bit_cast<__m512>(x)));
+}
+INLINE Doubles sqrt(Doubles x) {
+  return bit_cast<Doubles>(_mm512_maskz_sqrt_pd(0xff, bit_cast<__m512d>(x)));
+}
+#else
+template <class V>
+INLINE V sqrt(V x) {
+  for (unsigned i = 0; i < sizeof(V) / sizeof(x[0]); ++i) {
+    x[i] = sizeof(x[0]) == 4 ? __builtin_sqrtf(x[i]) : __builtin_sqrt(x[i]);
+  }
+  return x;
+}
+#endif
+
 // ---- half precision
 
 #if NOISYKERNELS_VECTOR_BYTES == 64
