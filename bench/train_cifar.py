@@ -7,7 +7,6 @@ same command is given again. Several GPUs: torchrun --nproc-per-node=N -m bench.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ import bench.steady  # noqa: F401, before torch
 from bench.data import Dataset
 from bench.data.augment import Augment
 from bench.errors import exit_status
-from bench.training import command, labels
+from bench.training import command, labels, parallel
 from bench.training.datasets import SETTINGS, Setting, held_out
 from bench.training.run import Run
 from bench.training.sources import Source, Tensors
@@ -83,4 +82,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parallel.leave(main())

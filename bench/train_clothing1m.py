@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import bench.steady  # noqa: F401, before torch
 from bench.data import clothing1m
 from bench.errors import exit_status
-from bench.training import command
+from bench.training import command, parallel
 from bench.training.run import Run
 from bench.training.sources import Files, Part, Source, split_off
 
@@ -78,4 +77,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parallel.leave(main())
