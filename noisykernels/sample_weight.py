@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 
 def weigh(
@@ -32,7 +33,9 @@ def weigh(
         kept = labels != ignore_index
         s = torch.where(kept, s, 0.0)
         if weight is not None:
-            w_y = weight.to(losses.dtype)[torch.where(kept, labels, 0)]
+            # Under vmap [] does not take an index of no dimension.
+            w = weight.to(losses.dtype).unsqueeze(1)
+            w_y = embedding(torch.where(kept, labels, 0), w).squeeze(-1)
     weighted = s * losses
     if reduction == "none":
         return weighted

@@ -203,6 +203,23 @@ def test_compiled(dynamic: bool) -> None:
 
 
 @each_reduction
+def test_gradients_of_single_samples_under_vmap(reduction: str) -> None:
+    """Logits of shape (C,) and labels of shape (): an index of no dimension is read otherwise."""
+    x, y, s = batch()
+    loss = nk.GCELoss(weight=CLASS_WEIGHT, ignore_index=IGNORED, reduction=reduction)
+    kept = (y != IGNORED) & (s > 0)  # of a sample that does not count the mean is 0/0
+
+    def one(x: Tensor, y: Tensor, s: Tensor) -> Tensor:
+        return loss(x, y, sample_weight=s)
+
+    x, y, s = x[kept], y[kept], s[kept]
+    close(
+        torch.func.vmap(torch.func.grad(one))(x, y, s),
+        torch.stack([torch.func.grad(one)(*row) for row in zip(x, y, s, strict=True)]),
+    )
+
+
+@each_reduction
 @each_core_loss
 def test_under_vmap(case: Case, reduction: str) -> None:
     """Batches of batches, and as in learned reweighting one gradient of the weights for each."""
