@@ -339,8 +339,11 @@ def shifted(x: Tensor, elements: int) -> Tensor:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(emulated: Kernels, layout: str, dtype: torch.dtype) -> None:
-    """In place, and into gradients that lie as the logits do or as usual."""
-    for n, c in [(6, 7), (10, 100), (2, 1001), (4, 4100)]:
+    """In place, and into gradients that lie as the logits do or as usual.
+
+    Of 128 and 255 classes a row is as long as its threads reach, unless it is shifted.
+    """
+    for n, c in [(6, 7), (10, 100), (4, 128), (2, 255), (2, 1001), (4, 4100)]:
         for names in (("sgce",), ("muh", "square"), ("entropy", "nfl")):
             terms = terms_of(*names)
             plain, target = batch(n, c, dtype)
@@ -364,6 +367,18 @@ def test_layouts(emulated: Kernels, layout: str, dtype: torch.dtype) -> None:
                 got = emulated.backward(upstream, logits, target, rows, divisor, terms, out=out)
                 got = got.movedim(1, -1).reshape(n, c)
                 assert_gradient(got, exact, upstream.flatten())
+
+
+def test_classes_far_apart_and_more_than_a_grid_is_wide(emulated: Kernels) -> None:
+    """A thread for each step of such a row is more blocks than a launch takes along it."""
+    c = 16 * 65535 + 1
+    logits = torch.randn(1, 2 * c)[:, ::2]
+    target, terms = torch.tensor([5]), terms_of("muh")
+    _, rows, divisor = emulated.forward(logits, target, terms)
+    got = emulated.backward(torch.ones(1), logits, target, rows, divisor, terms, out=logits.clone())
+    expected = torch.full((1, c), 1.3 / c)
+    expected[0, 5] -= 1.3
+    torch.testing.assert_close(got, expected)
 
 
 def test_sanitizers_find_nothing(objects: dict[str, Path], tmp_path: Path) -> None:

@@ -77,9 +77,9 @@ const char* backward(const BackwardArguments& a, const BackwardLaunch& launch) {
       a.layout.inner_stride == a.gradient_layout.inner_stride &&
       a.layout.class_stride == a.gradient_layout.class_stride;
   BackwardPlace place{};
-  place.regime = backward_regime(a, a.gradient_layout);
   place.access = make_access<Storage>(a.logits, a.layout, a.classes, may_shift);
   place.gradient_access = make_access<Storage>(a.gradient, a.gradient_layout, a.classes, may_shift);
+  place.regime = backward_regime(a, a.gradient_layout, place.gradient_access.shifted);
   place.divisor = launch.divisor;
   const auto with = [&](auto kernel) {
     return start(kernel, dim3(unsigned(place.regime.blocks), place.regime.chunks),

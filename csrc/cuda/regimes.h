@@ -105,12 +105,16 @@ inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int proc
   return regime;
 }
 
-inline BackwardRegime backward_regime(const Arguments& a, const Layout& gradient) {
+// The first step of a `shifted` row begins up to a vector less one element early.
+inline BackwardRegime backward_regime(const Arguments& a, const Layout& gradient, bool shifted) {
+  constexpr int64_t kMaxChunks = 65535;  // what CUDA takes along the second axis of a grid
   BackwardRegime regime;
   regime.threads = 256;
   const bool neighbors = a.layout.class_stride == 1 && gradient.class_stride == 1;
-  const int64_t steps = ceil_divide(a.classes, step_elements(a.dtype));
-  regime.width_log2 = neighbors ? log2_of(steps, regime.threads) : 0;
+  const int step = step_elements(a.dtype), early = shifted ? step / kUnroll - 1 : 0;
+  const int64_t steps = ceil_divide(a.classes + early, step);
+  const int64_t few = ceil_divide(steps, kMaxChunks);
+  regime.width_log2 = log2_of(neighbors ? steps : few, regime.threads);
   const int64_t width = int64_t(1) << regime.width_log2;
   // A batch of less than a block spreads over more blocks of one warp: they all run at once.
   while (regime.threads > 32 && regime.threads > width && a.rows * width <= 16 * regime.threads) {

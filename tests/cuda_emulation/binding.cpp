@@ -46,6 +46,12 @@ void fill(Arguments& a, const Call& call) {
   a.row_coefficients = call.row_coefficients;
 }
 
+void check(const char* error) {
+  if (!error) return;
+  std::fprintf(stderr, "%s\n", error);
+  std::abort();
+}
+
 }  // namespace
 
 extern "C" {
@@ -67,7 +73,7 @@ int emulated_forward(const Call* call) {
   const bool together = bytes > 0;
   const std::unique_ptr<unsigned> ticket(together ? new unsigned(0) : nullptr);
   launch.ticket = ticket.get();
-  cuda::forward(a, launch);
+  check(cuda::forward(a, launch));
   return together && *ticket != 0 ? -1 : together;
 }
 
@@ -82,6 +88,6 @@ void emulated_backward(const Call* call) {
   launch.stream = nullptr;
   launch.processors = int(call->processors);
   launch.divisor = call->divisor;
-  cuda::backward(a, launch);
+  check(cuda::backward(a, launch));
 }
 }

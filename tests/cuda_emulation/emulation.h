@@ -46,6 +46,7 @@ std::vector<unsigned> permutation(unsigned count);
 template <class... Parameters, class... Values>
 cudaError_t launch(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                    const Values&... values) {
+  if (config->gridDim.y > 65535) return cudaErrorInvalidConfiguration;
   gridDim = config->gridDim;
   blockDim = config->blockDim;
   for (unsigned block : permutation(gridDim.x * gridDim.y)) {
