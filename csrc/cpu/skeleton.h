@@ -98,92 +98,74 @@ INLINE const Scalar* class_vector(const Arguments& a, int64_t row, int64_t label
   return static_cast<const Scalar*>(a.vectors) + (a.plan.by_sample ? row : label) * a.classes;
 }
 
-template <class Storage>
-INLINE void visit_row(const Arguments& a, const Storage* x, int64_t label, Block& block, int r) {
-  using Scalar = typename Arithmetic<Storage>::Scalar;
-  const Plan& plan = a.plan;
-  const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
-  const Scalar x_y = load_scalar(x + label);
-  // Without an exp the label itself is the point to subtract from: no maximum needs to be found.
-  const Scalar shift = plan.powers ? row_maximum(x, a.classes) : x_y;
-  if (!plan.further) {
-    with_powers(plan.powers, [&](auto powers) {
-      constexpr int count = decltype(powers)::value;
-      if constexpr (count > 0) {
-        double sums[count];
-        FurtherSums none;
-        if (plan.squares) {
-          sum_powers<count, true>(x, a.classes, label, shift, plan, class_weight, sums, none);
-        } else {
-          sum_powers<count, false>(x, a.classes, label, shift, plan, class_weight, sums, none);
-        }
-        for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
-      }
-    });
-  }
-  if (plan.linear || plan.square || plan.weighted) {
-    const PolynomialSums sums =
-        sum_polynomials<Storage, Scalar>(x, a.classes, shift, plan, class_weight, nullptr);
-    block.linear[r] = sums.linear;
-    block.square[r] = sums.square;
-    block.weighted[r] = plan.weighted ? sums.weighted : sums.linear;
-  }
-  block.shift[r] = shift;
-  block.logit[r] = double(x_y) - double(shift);
-  block.label_value[r] = x_y;
-  block.label_weight[r] = class_weight ? class_weight[label] : 1;
-}
-
-// After visit_row, what few losses need.
-template <class Storage>
-INLINE void visit_further(const Arguments& a, const Storage* x, int64_t row, int64_t label,
-                          Block& block, FurtherBlock& further, int r) {
-  using Scalar = typename Arithmetic<Storage>::Scalar;
-  const Plan& plan = a.plan;
-  const Scalar* vector = class_vector<Scalar>(a, row, label);
-  const Scalar shift = Scalar(block.shift[r]);
-  FurtherSums more;
-  if (plan.further) {
-    with_powers(plan.powers, [&](auto powers) {
-      constexpr int count = decltype(powers)::value;
-      if constexpr (count > 0) {
-        double sums[count];
-        sum_powers<count, true>(x, a.classes, label, shift, plan, vector, sums, more);
-        for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
-      }
-    });
-  }
-  further.entropy[r] = more.entropy;
-  further.vector_power[r] = more.vector_power;
-  further.vector_rest[r] = more.vector_rest;
-  if (vector) further.vector_label[r] = vector[label];
-  if (plan.vector) {
-    Plan only;
-    only.vector = true;
-    const PolynomialSums sums =
-        sum_polynomials<Storage, Scalar>(x, a.classes, shift, only, nullptr, vector);
-    further.vector[r] = sums.vector;
-    further.vector_sum[r] = sums.vector_sum;
-  }
+// After the sums of visit_row, what few losses need.
+template <class Storage, class Scalar>
+INLINE void visit_further(const Plan& plan, const Storage* x, int64_t classes, int64_t label,
+                          Scalar shift, const FurtherSums& sums, const Block& block,
+                          FurtherBlock& further, int r) {
+  further.entropy[r] = sums.entropy;
+  further.vector_power[r] = sums.vector_power;
+  further.vector_rest[r] = sums.vector_rest;
   if (plan.top) {
-    further.top_class[r] = find_top(x, a.classes, shift);
+    further.top_class[r] = find_top(x, classes, shift);
     further.top_is_label[r] = further.top_class[r] == label;
   }
   // One of the classes with the largest logit brings the one: the label, or another.
   const double e_y = __builtin_exp(block.logit[r]);
   const bool tied = block.logit[r] == 0;
-  further.excess[r] = plan.apart ? more.tail + (more.ties + tied - 1) + (tied ? 0 : e_y)
-                                 : block.others[0][r] + e_y - 1;
-  const double log_sum = __builtin_log1p(further.excess[r]);
-  further.log_sum[r] = log_sum;
-  further.top_miss[r] = further.excess[r] / (1 + further.excess[r]);
+  const double excess = plan.apart ? sums.tail + (sums.ties + tied - 1) + (tied ? 0 : e_y)
+                                   : block.others[0][r] + e_y - 1;
+  further.excess[r] = excess;
+  further.log_sum[r] = __builtin_log1p(excess);
+  further.top_miss[r] = excess / (1 + excess);
   if (plan.elements) {
-    const RowSoftmax<Scalar> softmax{Scalar(log_sum), Scalar(further.top_miss[r])};
-    const ElementSums sums = sum_elements(x, a.classes, label, shift, softmax, plan);
+    const RowSoftmax<Scalar> softmax{Scalar(further.log_sum[r]), Scalar(further.top_miss[r])};
+    const ElementSums elements = sum_elements(x, classes, label, shift, softmax, plan);
     for (int i = 0; i < plan.elements; ++i) {
-      further.element_gap[i][r] = sums.gap[i];
-      further.element_factor[i][r] = sums.factor[i];
+      further.element_gap[i][r] = elements.gap[i];
+      further.element_factor[i][r] = elements.factor[i];
     }
+  }
+}
+
+template <class Storage>
+INLINE void visit_row(const Arguments& a, const Storage* x, int64_t row, int64_t label,
+                      Block& block, FurtherBlock& further, int r) {
+  using Scalar = typename Arithmetic<Storage>::Scalar;
+  const Plan& plan = a.plan;
+  const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
+  const Scalar* vector = class_vector<Scalar>(a, row, label);
+  const Scalar x_y = load_scalar(x + label);
+  // Without an exp the label itself is the point to subtract from: no maximum needs to be found.
+  const Scalar shift = plan.powers ? row_maximum(x, a.classes) : x_y;
+  FurtherSums more;
+  with_powers(plan.powers, [&](auto powers) {
+    constexpr int count = decltype(powers)::value;
+    if constexpr (count > 0) {
+      double sums[count];
+      if (plan.further || plan.squares) {
+        sum_powers<count, true>(x, a.classes, label, shift, plan, vector, sums, more);
+      } else {
+        sum_powers<count, false>(x, a.classes, label, shift, plan, vector, sums, more);
+      }
+      for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
+    }
+  });
+  if (plan.linear || plan.square || plan.weighted || plan.vector) {
+    const PolynomialSums sums = sum_polynomials(x, a.classes, shift, plan, class_weight, vector);
+    block.linear[r] = sums.linear;
+    block.square[r] = sums.square;
+    block.weighted[r] = plan.weighted ? sums.weighted : sums.linear;
+    further.vector[r] = sums.vector;
+    further.vector_sum[r] = sums.vector_sum;
+  }
+  block.shift[r] = shift;
+  block.logit[r] = double(x_y) - double(shift);
+  block.label_value[r] = x_y;
+  block.label_weight[r] = class_weight ? class_weight[label] : 1;
+  if (vector) further.vector_label[r] = vector[label];
+  if (plan.further || plan.statistics) {
+    visit_further(plan, x, a.classes, label, shift, more, block, further, r);
   }
 }
 
@@ -312,8 +294,7 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       if (kept[r]) {
         const Storage* x = gather(logits + row_offset(a.layout, first + r), a.layout.class_stride,
                                   a.classes, scratch);
-        visit_row(a, x, label, block, r);
-        if (has_further) visit_further(a, x, first + r, label, block, further, r);
+        visit_row(a, x, first + r, label, block, further, r);
       } else {
         skip_row(block, r);
         if (has_further) skip_further(further, r);
