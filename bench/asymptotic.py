@@ -26,6 +26,7 @@ from bench.contenders import Loss
 from bench.data import digits
 from bench.errors import Parser, UsageError, exit_status
 from bench.facts import facts
+from bench.options import natural, output_file
 from bench.training.parallel import use_threads
 from noisykernels import noise
 
@@ -164,12 +165,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m bench.asymptotic", description=__doc__)
     add = parser.add_argument
     add("--rate", type=float, default=0.6, help="share of wrong labels; %(default)s")
-    add("--seed", type=int, default=0, help="of the noise; %(default)s")
-    add("--output", type=Path, default=Path("asymptotic.jsonl"), metavar="FILE", help="%(default)s")
-    options = parser.parse_args(arguments)
-    if not options.output.parent.is_dir():
-        parser.error(f"--output: there is no folder {options.output.parent}")
-    return options
+    add("--seed", type=natural, default=0, help="of the noise; %(default)s")
+    output = Path("asymptotic.jsonl")
+    add("--output", type=output_file, default=output, metavar="FILE", help="%(default)s")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

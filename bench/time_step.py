@@ -17,8 +17,9 @@ from rich.table import Table
 
 import bench.steady  # noqa: F401, before torch
 from bench import json_lines
-from bench.errors import Parser, UsageError, exit_status
+from bench.errors import Parser, exit_status
 from bench.facts import facts
+from bench.options import output_file, positive, seconds
 from bench.training.criteria import criterion
 from bench.training.parallel import chosen_device, device_name, use_threads
 from bench.training.steps import CASES, Network, StepTime, measure
@@ -33,8 +34,6 @@ def program(options: argparse.Namespace) -> None:
     threads = use_threads(options.threads)
     if options.loss:
         criterion(options.loss, "fused")
-    if not options.output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {options.output.parent}")
     measured_on = {
         **facts(),
         "device": device_name(device),
@@ -66,7 +65,7 @@ def table(times: list[StepTime]) -> Table:
         if time.seconds is None:
             table.add_row(backend, time.absent)
             continue
-        low, median, high = (f"{1e3 * seconds:.2f}" for seconds in time.seconds)
+        low, median, high = (f"{1e3 * quartile:.2f}" for quartile in time.seconds)
         of_loss, share = f"{1e6 * time.loss_seconds:.1f}", f"{time.share:.2f}"
         table.add_row(backend, median, f"{low} to {high}", of_loss, share)
     return table
@@ -78,17 +77,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("cases", nargs="*", default=list(CASES), metavar="CASE", help=f"of {', '.join(CASES)}")
     add("--loss", metavar="TEXT", help="as nk.loss reads it, instead of each case's SCE")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="%(default)s")
-    add("--threads", type=int, metavar="N", help="of torch on the CPU")
+    add("--threads", type=positive, metavar="N", help="of torch on the CPU")
     add("--amp", action="store_true", help="bfloat16 where torch.autocast has it")
     add("--channels-last", action="store_true", help="the other memory format of images")
-    add("--rounds", type=int, default=50, help="at most, and at least 7; %(default)s")
-    add("--seconds", type=float, default=60.0, help="no new round after, per case; %(default)s")
-    add("--output", type=Path, default=Path("step_times.jsonl"), metavar="FILE", help="%(default)s")
+    add("--rounds", type=positive, default=50, help="at most, and at least 7; %(default)s")
+    add("--seconds", type=seconds, default=60.0, help="no new round after, per case; %(default)s")
+    output = Path("step_times.jsonl")
+    add("--output", type=output_file, default=output, metavar="FILE", help="%(default)s")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.cases if name not in CASES]:
         parser.error(f"there is no case {unknown[0]}; there are {', '.join(CASES)}")
-    if options.rounds < 1:
-        parser.error(f"--rounds takes a number from 1, got {options.rounds}")
     return options
 
 

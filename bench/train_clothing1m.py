@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import bench.steady  # noqa: F401, before torch
 from bench.data import clothing1m
 from bench.errors import exit_status
+from bench.options import natural
 from bench.training import command, parallel
 from bench.training.run import Run
 from bench.training.sources import Files, Part, Source, split_off
@@ -72,7 +73,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("root", type=Path, metavar="ROOT", help="the folder of the data")
     add("--weights", type=Path, metavar="FILE", help="ResNet-50 as torchvision stores it")
     workers = os.cpu_count() or 1
-    add("--workers", type=int, default=workers, help="processes that decode images; %(default)s")
+    add(
+        "--workers", type=natural, default=workers, help="processes that decode images; %(default)s"
+    )
     return parser.parse_args(arguments)
 
 

@@ -17,6 +17,7 @@ import bench.steady  # noqa: F401, before torch
 from bench import html_page
 from bench.errors import Parser, UsageError, exit_status
 from bench.files import write_atomically
+from bench.options import output_file
 from bench.training import results
 from bench.training.figures import figures
 from bench.training.results import Results
@@ -77,7 +78,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m bench.training_report", description=__doc__)
     add = parser.add_argument
     add("places", nargs="*", type=Path, default=[Path("runs")], metavar="PLACE", help="runs")
-    add("--output", type=Path, default=Path("training"), metavar="NAME", help="of both files")
+    output = Path("training")
+    add("--output", type=output_file, default=output, metavar="NAME", help="of both files")
     return parser.parse_args(arguments)
 
 

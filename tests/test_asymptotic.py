@@ -84,6 +84,7 @@ def test_program_and_report(tmp_path, monkeypatch, capsys):
     ("arguments", "complaint"),
     [
         (["--rate", "2"], "--rate: rate must be in [0, 1], got 2.0"),
+        (["--seed", "-1"], "--seed: takes a number from 0, got -1"),
         (["--output", "no/such/file"], "--output: there is no folder no/such"),
     ],
 )

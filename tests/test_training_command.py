@@ -87,7 +87,7 @@ def test_full_disk_is_reported_and_the_run_continues_later(tmp_path, capsys):
     content = record.read_bytes(), saved.read_bytes()
     saved.rename(f"{saved}.previous")
     os.symlink("/dev/full", f"{record}.partial")
-    assert f"cannot write {record}: No space left" in refused(capsys, train_cifar, command)
+    assert f"error: cannot write {record}: No space left" in refused(capsys, train_cifar, command)
     assert (record.read_bytes(), Path(f"{saved}.previous").read_bytes()) == content
     assert train_cifar.main(command) == 0
 
@@ -144,6 +144,11 @@ def test_clothing1m_lookalike_says_so_in_its_results(tmp_path, lookalike, recipe
     assert path.name.startswith("clothing1m-lookalike")
     assert (run["data"], run["noise"]) == ("clothing1m-lookalike", "real")
     assert len(epoch["per_class"]) == 14
+
+
+def test_workers_are_not_negative(capsys):
+    line = refused(capsys, train_clothing1m, ["nowhere", "--workers=-1"])
+    assert line == "error: argument --workers: takes a number from 0, got -1"
 
 
 def test_damaged_image_of_clothing1m_is_named(tmp_path, capsys, monkeypatch, lookalike):
@@ -211,7 +216,9 @@ def test_step_times(tmp_path, capsys, monkeypatch, tiny_case):
     [
         (["cnn9"], "there is no case cnn9; there are cnn8"),
         (["cnn8", "--loss", "no"], "unknown loss 'no'"),
-        (["cnn8", "--rounds", "0"], "--rounds takes a number from 1, got 0"),
+        (["cnn8", "--rounds", "0"], "--rounds: takes a number from 1, got 0"),
+        (["cnn8", "--threads", "-1"], "--threads: takes a number from 1, got -1"),
+        (["cnn8", "--seconds", "nan"], "--seconds: takes a number from 0, got nan"),
         (["cnn8", "--output", "no/such/file"], "--output: there is no folder no/such"),
     ],
 )

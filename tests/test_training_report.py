@@ -107,6 +107,8 @@ def test_page_needs_no_network(tmp_path):
         ("{", "is not made of JSON lines"),
         ("[1]\n", "has lines without a kind"),
         ('{"kind": "epoch"}\n', "holds neither a run nor step times"),
+        ('{"kind": "steps"}\n', "is no complete file of steps: 'facts'"),
+        ('{"kind": "asymptotic"}\n{"kind": "point"}\n', "is no complete file of asymptotic"),
     ],
 )
 def test_other_files_are_refused(tmp_path, capsys, content, complaint):
@@ -120,6 +122,18 @@ def test_other_files_are_refused(tmp_path, capsys, content, complaint):
 def test_nothing_to_report(tmp_path, capsys, place):
     assert training_report.main([str(tmp_path / place)]) == 2
     assert re.search("there is no|no complete run", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ("no/such/page", "argument --output: there is no folder no/such"),
+        ("", "argument --output: takes the name of a file, got ''"),
+    ],
+)
+def test_output_that_cannot_be_written(tmp_path, capsys, output, complaint):
+    assert training_report.main([str(tmp_path), "--output", output]) == 2
+    assert capsys.readouterr().err == f"error: {complaint}\n"
 
 
 def test_papers_numbers_have_recipes_and_noise_that_exist():

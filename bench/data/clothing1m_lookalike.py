@@ -27,6 +27,7 @@ from bench.data.clothing1m.facts import (
     TRUE_CLASS_PERCENT,
 )
 from bench.data.clothing1m.layout import CLEAN_LABELS, LOOKALIKE, NAMES_FILE, NOISY_LABELS
+from bench.errors import exit_status
 from noisykernels import noise
 
 SIDES = 256, 401  # as the real ones, of which a few are grayscale or CMYK as well
@@ -118,13 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.images < 1 or options.seed < 0:
         parser.error("--images takes a number from 1, --seed one from 0")
-    try:
-        generate(options.out, options.images, options.seed)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: program(options))
+
+
+def program(options: argparse.Namespace) -> None:
+    generate(options.out, options.images, options.seed)
     print(f"{options.out}: clothing1m-lookalike")
-    return 0
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class CIFARResNet(nn.Module):
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
         self.fc = nn.Linear(channels, classes)
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.blocks(F.relu(self.bn1(self.conv1(images))))
@@ -87,6 +87,7 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
+    """He initialization, as the paper has it."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

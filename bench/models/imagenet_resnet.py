@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import UsageError
+from bench.models.cifar_resnet import initialize, projection
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 EXPANSION = 4
@@ -36,7 +37,7 @@ class ResNet50(nn.Module):
                 inputs = EXPANSION * width
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, classes)
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.maxpool(F.relu(self.bn1(self.conv1(images))))
@@ -59,8 +60,7 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.downsample = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+            self.downsample = projection(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(self.conv1(x)))
@@ -97,8 +97,3 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> str:
     return str(tuple(weights[name].shape)) if name in weights else "absent"
-
-
-def _initialize(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from bench.errors import Parser, UsageError
 from bench.facts import facts
+from bench.options import positive, seconds
 from bench.tabulate import spread
 from bench.training import presets, recipes, sweep
 from bench.training.criteria import BACKENDS, criterion
@@ -61,21 +61,21 @@ def parser(program: str, description: str | None) -> Parser:
     add("--loss", metavar="TEXT", help="as nk.loss reads it, instead of the recipe's")
     add("--preset", metavar="NAME", help="published loss, lr, decay and clip; or NAME:VARIANT")
     add("--backend", choices=BACKENDS, default="fused", help="what computes the loss; %(default)s")
-    add("--epochs", type=_positive, help="instead of the recipe's")
+    add("--epochs", type=positive, help="instead of the recipe's")
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other values for the recipe")
-    add("--images", type=_positive, metavar="N", help="train on the first N images only")
-    add("--seeds", type=_positive, default=1, metavar="N", help="runs, from seed 0; %(default)s")
+    add("--images", type=positive, metavar="N", help="train on the first N images only")
+    add("--seeds", type=positive, default=1, metavar="N", help="runs, from seed 0; %(default)s")
     add("--sweep", nargs="+", metavar="KEY", help="first choose: lr,wd or lr=0.1,0.01 wd=1e-4,0")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="%(default)s")
-    add("--threads", type=_positive, metavar="N", help="of torch on the CPU")
+    add("--threads", type=positive, metavar="N", help="of torch on the CPU")
     add("--amp", action="store_true", help="bfloat16 where torch.autocast has it")
     add("--channels-last", action="store_true", help="the other memory format of images")
     add("--compile", action="store_true", help="torch.compile the network")
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="%(default)s")
-    add("--checkpoint-seconds", type=_seconds, default=60.0, metavar="S", help="%(default)s")
+    add("--checkpoint-seconds", type=seconds, default=60.0, metavar="S", help="%(default)s")
     add(
         "--dump",
-        type=_positive,
+        type=positive,
         nargs="+",
         default=[],
         metavar="EPOCH",
@@ -206,19 +206,3 @@ def _session(options: argparse.Namespace, task: Task, group: Group, threads: int
         dumps=options.dump,
         weights=task.weights,
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"takes a number from 1, got {text}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"takes a number from 0, got {text}")
-    return seconds

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from bench.data import Dataset, cifar10, cifar100, digits, mnist
-from bench.data.augment import CIFAR10, CIFAR100, Normalize
+from bench.data.augment import CIFAR10, CIFAR100, MNIST, Normalize
 from bench.errors import UsageError
 from bench.training.sources import split_off
 
@@ -33,7 +33,7 @@ def _mnist(root: Path | None, name: str) -> Dataset:
 
 SETTINGS = {
     "digits": Setting(lambda _: digits.load(), Normalize((0.0192,), (0.0236,))),
-    "mnist": Setting(partial(_mnist, name="mnist"), Normalize((0.1307,), (0.3081,))),
+    "mnist": Setting(partial(_mnist, name="mnist"), MNIST.normalize),
     "fashion-mnist": Setting(
         partial(_mnist, name="fashion-mnist"), Normalize((0.2860,), (0.3530,)), recipe="mnist"
     ),

@@ -20,11 +20,11 @@ class Accuracy:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, source: Source, split: str = "test") -> Accuracy:
-    """Accuracy on a split of the source."""
+def accuracy(model: nn.Module, source: Source) -> Accuracy:
+    """Accuracy on the test images of the source."""
     model.eval()
     right, count = (torch.zeros(source.num_classes, dtype=torch.int64) for _ in range(2))
-    for images, labels in source.plain_batches(split):
+    for images, labels in source.plain_batches("test"):
         hits = labels[model(images).argmax(1) == labels]
         right += hits.bincount(minlength=source.num_classes).cpu()
         count += labels.bincount(minlength=source.num_classes).cpu()

@@ -124,20 +124,23 @@ def gather(places: Sequence[Path]) -> Results:
     for path in _files(places):
         lines = json_lines.read(path)
         first, *others = lines
-        match first["kind"], {line["kind"] for line in others}:
-            case "run", kinds if kinds <= {"epoch", "result"}:
-                if "result" in kinds:
-                    runs[_but_seed(first)].append((path, lines))
-                else:
-                    unfinished += 1
-            case "steps", kinds if kinds <= {"step"}:
-                times = [StepTime(**_without_kind(line)) for line in others]
-                steps.append(StepTimes(first["facts"], times))
-            case "asymptotic", kinds if kinds <= {"point"}:
-                points = [Point(**_without_kind(line)) for line in others]
-                asymptotic.append(Asymptotic(first, points))
-            case _:
-                raise UsageError(f"{path} holds neither a run nor step times")
+        try:
+            match first["kind"], {line["kind"] for line in others}:
+                case "run", kinds if kinds <= {"epoch", "result"}:
+                    if "result" in kinds:
+                        runs[_but_seed(first)].append((path, lines))
+                    else:
+                        unfinished += 1
+                case "steps", kinds if kinds <= {"step"}:
+                    times = [StepTime(**_without_kind(line)) for line in others]
+                    steps.append(StepTimes(first["facts"], times))
+                case "asymptotic", kinds if kinds <= {"point"}:
+                    points = [Point(**_without_kind(line)) for line in others]
+                    asymptotic.append(Asymptotic(first, points))
+                case _:
+                    raise UsageError(f"{path} holds neither a run nor step times")
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"{path} is no complete file of {first['kind']}: {error}") from None
     groups = [_group(same) for same in runs.values()]
     return Results(groups, steps, asymptotic, unfinished)
 

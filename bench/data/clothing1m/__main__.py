@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.data import DataError
 from bench.data.clothing1m.layout import open_root
 from bench.data.clothing1m.verify import overlap, problems, summary
+from bench.errors import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,18 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
         help="check that splits are disjoint and every photo is there, and count double labels",
     )
     options = parser.parse_args(arguments)
-    try:
-        data = open_root(options.root)
-        print(*summary(data), sep="\n")
-        if options.verify:
-            print(*overlap(data), sep="\n")
-            if found := list(problems(data)):
-                raise DataError(f"{options.root}: " + "; ".join(found))
-            print("splits are disjoint, and every photo is there")
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: program(options))
+
+
+def program(options: argparse.Namespace) -> None:
+    data = open_root(options.root)
+    print(*summary(data), sep="\n")
+    if options.verify:
+        print(*overlap(data), sep="\n")
+        if found := list(problems(data)):
+            raise DataError(f"{options.root}: " + "; ".join(found))
+        print("splits are disjoint, and every photo is there")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ COLORS = (
 """Of the classes."""
 
 
-def panels(titles: Sequence[str], columns: int = COLUMNS, **options: Any) -> go.Figure:
+def panels(titles: Sequence[str], **options: Any) -> go.Figure:
     """A figure of panels, row by row; `place` says where the next one is."""
-    columns = min(columns, len(titles))
+    columns = min(COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
     narrow = [title.replace("; ", "<br>") for title in titles]
     figure = make_subplots(rows, columns, subplot_titles=narrow, **options)
@@ -32,9 +32,9 @@ def panels(titles: Sequence[str], columns: int = COLUMNS, **options: Any) -> go.
     return figure.update_layout(**LAYOUT | {"height": 340 * rows + 60, "margin": {"t": 50}})
 
 
-def place(number: int, columns: int = COLUMNS) -> dict[str, int]:
+def place(number: int) -> dict[str, int]:
     """Row and column of a panel, from 0."""
-    row, column = divmod(number, columns)
+    row, column = divmod(number, COLUMNS)
     return {"row": row + 1, "col": column + 1}
 
 
