@@ -156,11 +156,12 @@ def symmetric_per_pair(labels: Any, rate: float, num_classes: int, *, seed: int 
     num_classes = class_count(num_classes, 2)
     labels = class_indices("labels", labels, num_classes)
     rate = share(rate)
-    noisy: Tensor = labels.cpu().clone()
+    clean: Tensor = labels.cpu()
+    noisy = clean.clone()
     source = generator(seed)
     shifts = torch.arange(1, num_classes, device="cpu")
     for index in range(num_classes):
-        positions = members(labels.cpu(), index, source)
+        positions = members(clean, index, source)
         count = int(rate * len(positions) / (num_classes - 1))
         drawn = (index + shifts).repeat_interleave(count) % num_classes
         noisy[positions[: len(drawn)]] = drawn
