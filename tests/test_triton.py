@@ -8,6 +8,9 @@ where no GPU would do it.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -329,6 +332,25 @@ def test_a_label_out_of_range_makes_its_row_nan(case: Case, label: int, regime: 
     kept = torch.arange(5) != 2
     assert torch.equal(value[kept], expected[kept])
     assert torch.equal(gradient[kept], expected_gradient[kept])
+
+
+@pytest.mark.parametrize("labels", ["[3, -1, -100]", "[10]", "[3, 156], dtype=torch.uint8"])
+def test_a_label_out_of_range_fails_with_checks(labels: str) -> None:
+    """Of uint8, 156 is what -100 would be."""
+    program = f"""
+import torch
+import noisykernels as nk
+for labels in (torch.tensor([3, 9, -100]), torch.tensor({labels})):
+    print(nk.GCELoss()(torch.zeros(len(labels), 10), labels).isfinite())
+"""
+    settings = {"NOISYKERNELS_BACKEND": "triton", "NOISYKERNELS_CHECK": "1"}
+    environment = os.environ | settings | {"TRITON_INTERPRET": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert run.stdout == "tensor(True)\n"
+    complaint = "RuntimeError: target has labels that are neither classes nor ignore_index"
+    assert run.stderr.splitlines()[-1] == complaint
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean"])

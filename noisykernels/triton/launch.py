@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
@@ -18,6 +19,9 @@ from noisykernels.triton.plan import Launch, make_launch
 
 MAX_ROWS = 2**31 - 2**12
 """Row numbers are 32 bit; offsets of elements are 64 bit."""
+
+CHECK = os.environ.get("NOISYKERNELS_CHECK") == "1"
+"""Whether a label out of range stops the GPU, where else its row is NaN."""
 
 
 def collapses(tensor: Tensor) -> bool:
@@ -72,6 +76,13 @@ def prepare(
     return x, Problem(rows, classes, inner, labels, ignore_index, weight, vectors)
 
 
+def assert_labels(problem: Problem) -> None:
+    """Fail at a label out of range: on a GPU later, for nobody waits for it."""
+    labels = problem.target.long()  # -100 is no uint8
+    valid = (labels >= 0) & (labels < problem.classes) | (labels == problem.ignore_index)
+    torch._assert_async(valid.all(), "target has labels that are neither classes nor ignore_index")
+
+
 def exact(problem: Problem, x: Matrix, **strides: int) -> dict[str, int]:
     """Compile-time classes and row strides where kernels are compiled for them, else zeros.
 
@@ -119,6 +130,8 @@ def forward(
         if reduction != NONE:
             loss.fill_(float("nan") if reduction == MEAN else 0.0)
         return loss, columns, divisor.fill_(1.0)
+    if CHECK:
+        assert_labels(problem)
     powers = len(spec.exponents)
     with on_device(logits):
         if problem.classes <= regimes.ON_CHIP:
