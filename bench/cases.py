@@ -20,6 +20,9 @@ VARIANTS: dict[str, tuple[str, dict[str, float]]] = {
 FLOOR = "floor"
 """The group that measures the machine instead of a loss: copies, exponentials, autograd."""
 
+HEADLINE = ("ce", "rce", "mae", "gce", "muh", "sgce", "alpha_mae", "sce")
+"""Losses that are measured in every way; of all others there is one table."""
+
 LOSSES = (*FORMULAS, *VARIANTS)
 MODES = ("both", "forward", "backward")
 SHAPES = ("64x14", "128x10", "128x100", "1024x100", "1024x1000", "256x32000", "64x128256")
