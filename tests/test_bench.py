@@ -130,8 +130,8 @@ def test_selection_is_what_the_bars_need_unless_told():
     everything = set(cases.select(full=True))
     assert set(chosen) < everything
     assert {case.shape for case in everything} == set(cases.SHAPES)
-    with pytest.raises(ValueError, match="no loss focal; there are ce, "):
-        list(cases.select(["focal"]))
+    with pytest.raises(ValueError, match="no loss facol; there are ce, "):
+        list(cases.select(["facol"]))
 
 
 def measured(**seconds):
@@ -192,6 +192,7 @@ def test_bars_compare_medians_with_the_limits(run):
         ("muh", "64x128256", 2, 0.3),
         ("sgce", "256x32000", 1, 0.8),
         ("gce", "7x500", 1, None),
+        ("nfl", "128x100", 1, None),
     ],
 )
 def test_limits_are_those_of_the_shape_class(loss, shape, threads, limit):
@@ -208,10 +209,14 @@ def test_tables_go_between_their_markers(run):
     assert pages.with_tables(written, run) == written
 
 
-def test_the_performance_page_has_markers_of_tables_that_exist(run):
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert {name for _, name, _ in pages.MARKED.findall(page)} == set(pages.TABLES)
-    pages.with_tables(page, run)
+def test_the_textshave_markers_of_all_tables_that_exist(run):
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/performance.md")
+    ]
+    found = {name for page in texts for _, name, _ in pages.MARKED.findall(page)}
+    assert found == set(pages.TABLES)
+    for page in texts:
+        pages.with_tables(page, run)
 
 
 def test_the_history_needs_no_network(run):
@@ -238,7 +243,7 @@ def test_peak_memory_is_exact(tmp_path):
 
 def test_the_suite_runs(tmp_path):
     """Once, tiny, and without a compiler for torch.compile, which would take half a minute."""
-    options = "--losses gce --shapes 3x4 --threads 1 --rounds 1 --benchmark-quiet"
+    options = "--losses nce_rce --shapes 3x4 --threads 1 --rounds 1 --benchmark-quiet"
     command = [sys.executable, "-m", "pytest", "bench/suite", "-q", *options.split()]
     json_of_plugin = tmp_path / "plugin.json"
     command += ["--results", str(tmp_path / "results"), f"--benchmark-json={json_of_plugin}"]
@@ -250,7 +255,8 @@ def test_the_suite_runs(tmp_path):
     assert "1 skipped" in finished.stdout
     (path,) = record.paths(tmp_path / "results")
     found = record.read(path)
-    case = Case("gce", "both", 3, 4, "float32", 1)
+    case = Case("nce_rce", "both", 3, 4, "float32", 1)
     assert found.get(case, rivals.FUSED)
+    assert found.get(case, rivals.term("nce"))
     assert found.get(case, rivals.YARDSTICK).rounds == 1
     assert set(json.loads(json_of_plugin.read_text())["machine_info"]) == set(facts.facts())

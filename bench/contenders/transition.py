@@ -30,7 +30,11 @@ def _columns(T: Tensor) -> Tensor:
     return T.T.contiguous()
 
 
+def _inverse(T: Tensor) -> Tensor:
+    return torch.linalg.inv(T).contiguous()  # LAPACK leaves columns, and rows are taken
+
+
 FORMULAS = {loss.__name__: loss for loss in (forward, backward, forward_rce)}
 
-PREPARED = {"forward": _columns, "backward": torch.linalg.inv, "forward_rce": _columns}
+PREPARED = {"forward": _columns, "backward": _inverse, "forward_rce": _columns}
 """What is computed from T before training: the matrix whose y-th row the label y takes."""
