@@ -28,7 +28,6 @@ SINGLE = "fused float32"
 
 COPY, CLONE, EXP = "copy", "clone", "exp"
 
-
 WEIGHED = (FUSED, EAGER, COMPILED, AUTOGRAD)
 """Contenders of which the peak memory is measured too."""
 

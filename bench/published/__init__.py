@@ -29,10 +29,7 @@ PUBLISHED: dict[str, Callable[..., Tensor]] = {
     **joint_asymmetric.FORMULAS,
     **loss_correction.FORMULAS,
 }
-"""By the short name of the loss; defaults are the constants of the code, as A = ln 1e-4 of RCE.
-
-The matrix of `backward` is the inverse.
-"""
+"""By the short name of the loss; defaults are the constants of the code, as A = ln 1e-4 of RCE."""
 
 
 def published(name: str, **parameters: Any) -> Loss:
@@ -44,7 +41,8 @@ def published(name: str, **parameters: Any) -> Loss:
     """
     formula = PUBLISHED[name]
     if name == "backward":
-        parameters["T"] = torch.linalg.inv(parameters["T"])
+        formula = loss_correction.backward_by_inverse
+        parameters = {"inverse": torch.linalg.inv(parameters["T"])}
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         return formula(logits, target, **parameters)

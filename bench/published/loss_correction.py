@@ -33,7 +33,11 @@ def forward(logits: Tensor, target: Tensor, T: Tensor) -> Tensor:
 
 
 def backward(logits: Tensor, target: Tensor, T: Tensor) -> Tensor:
-    labels = one_hot(logits, target).to(T.dtype) @ T
+    return backward_by_inverse(logits, target, torch.linalg.inv(T))
+
+
+def backward_by_inverse(logits: Tensor, target: Tensor, inverse: Tensor) -> Tensor:
+    labels = one_hot(logits, target).to(inverse.dtype) @ inverse
     return -torch.sum(labels * torch.log(_clipped(logits)), dim=1).mean()
 
 
