@@ -44,15 +44,17 @@ lint: setup ## check format, style and types
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) "$($(1))")
 CASES = $(call option,LOSSES) $(call option,SHAPES)
 
-bench: setup ## measure what has bars (minutes): LOSSES="gce sgce" SHAPES="128x10" THREADS=1; FULL=1 for everything (hours)
+bench: setup ## measure what has bars (a quarter of an hour): LOSSES="gce sgce" SHAPES="128x10" THREADS=1; FULL=1 for everything (hours)
 	$(BIN)/python -m pytest bench/suite -q --results bench/results $(CASES) $(call option,THREADS) \
 	  $(if $(FULL),--full) --benchmark-columns=median,iqr,rounds --benchmark-sort=mean
 	$(BIN)/python -m bench.bars
+	$(BIN)/python -m bench.summary
 
 bench-compare: setup ## time this checkout against BASE=<git ref>: LOSSES= SHAPES=
 	$(BIN)/python -m bench.compare $(or $(BASE),$(error BASE=<git ref>)) $(CASES)
 
-bench-pages: setup ## from the results: docs/performance.md, docs/scaling.png (measures), bench/results/history.html
+bench-pages: setup ## from the results: README.md, docs/performance.md, docs/scaling.png (measures), bench/results/history.html
+	$(BIN)/python -m bench.pages README.md
 	$(BIN)/python -m bench.pages docs/performance.md
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.history

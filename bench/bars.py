@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import rivals
-from bench.cases import FLOOR, Case
+from bench import groups, rivals
+from bench.cases import HEADLINE, Case
 from bench.measure import MOST_SLOWDOWN
 from bench.record import Quartiles, Record, Run, latest, read
 
@@ -47,9 +47,8 @@ class Bar:
 
 def bars(run: Run) -> list[Bar]:
     """All bars that apply to what was measured."""
-    cases = [case for case in run.cases if case.loss != FLOOR and case.mode == "both"]
     rules = (_yardstick, _eager, _compiled, _half, _combination, _memory)
-    return [bar for rule in rules for case in cases for bar in rule(run, case)]
+    return [bar for rule in rules for case in groups.steps(run) for bar in rule(run, case)]
 
 
 def _yardstick(run: Run, case: Case) -> Iterator[Bar]:
@@ -60,6 +59,9 @@ def _yardstick(run: Run, case: Case) -> Iterator[Bar]:
 
 def yardstick_limit(case: Case) -> float | None:
     """The bar for float32 against `F.cross_entropy`, for a machine with AVX-512."""
+    name, _ = case.function
+    if name not in HEADLINE:
+        return None
     if case.classes <= 14:
         limits = (0.5, 0.6, 0.6)
     elif case.shape == "128x100":
@@ -71,7 +73,7 @@ def yardstick_limit(case: Case) -> float | None:
     else:
         return None
     no_exp, one_exp, two_exps = limits
-    return {"muh": no_exp, "sgce": two_exps}.get(case.function[0], one_exp)
+    return {"muh": no_exp, "sgce": two_exps}.get(name, one_exp)
 
 
 def _eager(run: Run, case: Case) -> Iterator[Bar]:
@@ -89,11 +91,15 @@ def _half(run: Run, case: Case) -> Iterator[Bar]:
 
 
 def _combination(run: Run, case: Case) -> Iterator[Bar]:
-    found = [run.get(case, rivals.term(name)) for name in rivals.COMBINATIONS.get(case.loss, ())]
-    terms = [record for record in found if record]
-    if terms:
-        dearest = max(terms, key=lambda record: record.seconds[1])
+    dearest = dearest_term(run, case)
+    if dearest:
         yield _bar("sum / its dearest term", 1.2, dearest)
+
+
+def dearest_term(run: Run, case: Case) -> Record | None:
+    """The record of the slowest of a sum's terms, each alone; None of what is no sum."""
+    found = (run.get(case, rivals.term(name)) for name in rivals.parts(case))
+    return max(filter(None, found), key=lambda record: record.seconds[1], default=None)
 
 
 def _memory(run: Run, case: Case) -> Iterator[Bar]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -20,6 +20,9 @@ VARIANTS: dict[str, tuple[str, dict[str, float]]] = {
 FLOOR = "floor"
 """The group that measures the machine instead of a loss: copies, exponentials, autograd."""
 
+HEADLINE = ("ce", "rce", "mae", "gce", "muh", "sgce", "alpha_mae", "sce")
+"""Losses that a full run measures in every way, as it does the variants; see also FAMILY_SHAPES."""
+
 LOSSES = (*FORMULAS, *VARIANTS)
 MODES = ("both", "forward", "backward")
 SHAPES = ("64x14", "128x10", "128x100", "1024x100", "1024x1000", "256x32000", "64x128256")
@@ -29,6 +32,9 @@ THREADS = tuple(threads for threads in (1, 2) if threads <= (os.cpu_count() or 1
 # One loss for each kernel (CE, RCE and MAE run GCE's), one shape for each bar.
 MUST_HOLD_LOSSES = ("gce", "sce", "sgce", "alpha_mae", "muh")
 MUST_HOLD_SHAPES = ("128x10", "128x100", "1024x100", "1024x1000", "256x32000")
+
+FAMILY_SHAPES = ("128x10", "128x100", "1024x1000")
+"""Where every loss is measured: in float32, forward and backward, on one thread."""
 
 Shape = tuple[int, int]
 
@@ -72,22 +78,34 @@ def select(
     losses: Sequence[str] = (),
     shapes: Sequence[str] = (),
     *,
-    threads: Sequence[int] = THREADS,
+    threads: Sequence[int] = (),
     full: bool = False,
 ) -> Iterator[Case]:
-    """The cases of a run: everything, or what the bars need; named losses and shapes narrow it."""
-    losses = losses or (LOSSES if full else MUST_HOLD_LOSSES)
-    shapes = shapes or (SHAPES if full else MUST_HOLD_SHAPES)
+    """The cases of a run: everything, or what the bars need; what is named narrows it."""
     unknown = set(losses) - set(LOSSES)
     if unknown:
         raise ValueError(f"no loss {', '.join(sorted(unknown))}; there are {', '.join(LOSSES)}")
-    modes = MODES if full else MODES[:1]
-    for (rows, classes), dtype in product(map(parse_shape, shapes), DTYPES):
+    thorough = {*HEADLINE, *VARIANTS} if full or losses else {*MUST_HOLD_LOSSES}
+
+    def belongs(case: Case) -> bool:
+        single = case.dtype == "float32"
+        if case.loss not in thorough:
+            at_shape = bool(shapes) or case.shape in FAMILY_SHAPES
+            on_threads = bool(threads) or case.threads == 1
+            return at_shape and on_threads and single and case.mode == "both"
+        if full:
+            return True
+        at_shape = bool(shapes) or case.shape in MUST_HOLD_SHAPES
         # Half precision has a bar for many classes only.
-        if not full and dtype != "float32" and classes < 1000:
-            continue
-        for count in threads:
-            yield Case(FLOOR, "both", rows, classes, dtype, count)
-            # Modes last: they share a compiled graph.
-            for loss, mode in product(losses, modes):
-                yield Case(loss, mode, rows, classes, dtype, count)
+        return at_shape and (single or case.classes >= 1000) and case.mode == "both"
+
+    for shape, dtype, count in product(shapes or SHAPES, DTYPES, threads or THREADS):
+        machine = Case(FLOOR, "both", *parse_shape(shape), dtype, count)
+        # Modes last: they share a compiled graph.
+        cases = [
+            replace(machine, loss=loss, mode=mode)
+            for loss, mode in product(losses or LOSSES, MODES)
+        ]
+        chosen = [case for case in cases if belongs(case)]
+        if chosen:
+            yield from (machine, *chosen)

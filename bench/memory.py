@@ -44,6 +44,7 @@ def peak(case: Case, contender: str) -> int:
     logits, target = rivals.inputs(case)
     step = timing.step(rivals.loss_function(case, contender), logits, target)
     step()  # what is allocated once and kept does not count
+    gc.freeze()  # nor does it have to be searched for garbage again and again, for seconds
     bytes_held = []
     for _ in range(REPEATS):
         logits.grad = None

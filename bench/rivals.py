@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import noisykernels.functional as NF
-from bench import timing
+from bench import registered, timing
 from bench.cases import FLOOR, Case
 from bench.contenders import Loss, compiled, tidy
-from bench.published import PUBLISHED
+from bench.published import PUBLISHED, published
 
 FUSED = "fused"
 EAGER = "tidy eager"
@@ -29,8 +28,8 @@ SINGLE = "fused float32"
 
 COPY, CLONE, EXP = "copy", "clone", "exp"
 
-COMBINATIONS = {"sce": ("ce", "rce")}
-"""Named combinations and their terms, each of which takes part on its own."""
+WEIGHED = (FUSED, EAGER, COMPILED, AUTOGRAD)
+"""Contenders of which the peak memory is measured too."""
 
 
 class NotCompiled(Exception):
@@ -47,7 +46,7 @@ def contenders(case: Case) -> tuple[str, ...]:
         EAGER,
         *([PUBLISHED_CODE] if name in PUBLISHED else []),
         COMPILED,
-        *map(term, COMBINATIONS.get(name, ())),
+        *map(term, parts(case)),
         *([SINGLE] if case.dtype != "float32" else []),
         YARDSTICK,
         AUTOGRAD,
@@ -97,35 +96,32 @@ def loss_function(case: Case, contender: str) -> Loss:
         return F.cross_entropy
     if contender == AUTOGRAD:
         return lambda logits, _: logits.sum()
-    name, parameters = case.function
-    if contender in (FUSED, SINGLE):
-        return _fused(name, **parameters)
-    if contender == EAGER:
-        return tidy(name, **parameters)
-    if contender == PUBLISHED_CODE:
-        return PUBLISHED[name]
     if contender == COMPILED:
         return _graph(replace(case, mode="both"))
-    return _fused(contender.removeprefix("term "))
+    if contender in (FUSED, SINGLE):
+        return registered.fused(case)
+    if contender in (EAGER, PUBLISHED_CODE):
+        write = tidy if contender == EAGER else published
+        return write(case.function[0], **registered.parameters(case))
+    return registered.alone(registered.terms(case)[contender.removeprefix("term ")])
 
 
 def term(name: str) -> str:
-    """A term of a combination, as a contender."""
+    """A term of a sum, as a contender."""
     return f"term {name}"
 
 
-def _fused(name: str, **parameters: float) -> Loss:
-    function = getattr(NF, f"{name}_loss")
-    if not parameters:
-        return function  # without a call in between, as users call it
-    return lambda logits, target: function(logits, target, **parameters)
+def parts(case: Case) -> tuple[str, ...]:
+    """Names of the terms of a loss that is a sum of several; none of another."""
+    # Of few classes: a transition matrix does not matter for the names.
+    names = tuple(registered.terms(replace(case, classes=2)))
+    return names if len(names) > 1 else ()
 
 
 # Of the last case alone: graphs are compiled afresh for each, and modes follow each other.
 @lru_cache(maxsize=1)
 def _graph(case: Case) -> Loss:
-    name, parameters = case.function
-    graph = compiled(tidy(name, **parameters))
+    graph = compiled(tidy(case.function[0], **registered.parameters(case)))
     logits, target = inputs(case)
     try:
         graph(logits, target).backward()

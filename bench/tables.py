@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from textwrap import fill
 
-from bench import bars, rivals
+from bench import bars, groups, rivals, summary
 from bench.cases import FLOOR, Case
 from bench.record import Quartiles, Run
 
@@ -48,7 +49,8 @@ def floor(run: Run) -> str:
 
 def yardstick(run: Run) -> str:
     """The fused losses against `F.cross_entropy`, float32."""
-    return _by_shape(run, ("float32",), lambda case: _spread(run, case, rivals.YARDSTICK))
+    cases = groups.thorough(run)
+    return _by_shape(cases, lambda case: _spread(run, case, rivals.YARDSTICK), **LOSS_AND_THREADS)
 
 
 def speedup(run: Run) -> str:
@@ -60,12 +62,13 @@ def speedup(run: Run) -> str:
         )
         return " · ".join(f"{1 / record.ratio[1]:.1f}" if record else "–" for record in found)
 
-    return _by_shape(run, ("float32",), cell)
+    return _by_shape(groups.thorough(run), cell, **LOSS_AND_THREADS)
 
 
 def half(run: Run) -> str:
     """Half precision against float32, where there are bars for it."""
-    return _by_shape(run, ("bfloat16",), lambda case: _spread(run, case, rivals.SINGLE))
+    cases = groups.thorough(run, "bfloat16")
+    return _by_shape(cases, lambda case: _spread(run, case, rivals.SINGLE), **LOSS_AND_THREADS)
 
 
 def distance(run: Run) -> str:
@@ -77,7 +80,7 @@ def distance(run: Run) -> str:
         in_exps = f"{fused / exps:.2f}" if exps else "–"
         return f"{fused / byte_seconds(run, case):.1f} · {in_exps}"
 
-    return _by_shape(run, ("float32",), cell)
+    return _by_shape(groups.thorough(run), cell, **LOSS_AND_THREADS)
 
 
 def memory(run: Run) -> str:
@@ -90,7 +93,47 @@ def memory(run: Run) -> str:
         )
         return " · ".join("–" if value is None else f"{value:,.0f}" for value in found)
 
-    return _by_shape(run, ("float32",), cell, threads=(1,))
+    cases = [case for case in groups.thorough(run) if case.threads == 1]
+    return _by_shape(cases, cell, loss=_loss)
+
+
+def speed(run: Run) -> str:
+    """Against `F.cross_entropy`, float32, without the spread: one thread and, in brackets, two."""
+
+    def cell(case: Case) -> str:
+        one, two = (run.get(replace(case, threads=count), rivals.YARDSTICK) for count in (1, 2))
+        assert one is not None
+        return f"{one.ratio[1]:.2f}" + (f" ({two.ratio[1]:.2f})" if two else "")
+
+    cases = [case for case in groups.thorough(run) if case.threads == 1]
+    return _by_shape(cases, cell, loss=_loss)
+
+
+def family(run: Run) -> str:
+    """Every loss over `F.cross_entropy`, tidy eager and torch.compile."""
+
+    def cell(case: Case) -> str:
+        found = (run.get(case, name) for name in (rivals.YARDSTICK, rivals.EAGER, rivals.COMPILED))
+        return " · ".join(f"{record.ratio[1]:.2f}" if record else "–" for record in found)
+
+    return _by_shape(groups.family(run), cell, loss=_loss)
+
+
+def sums(run: Run) -> str:
+    """Losses that are sums, over the dearest of their terms, which is named."""
+
+    def cell(case: Case) -> str:
+        dearest = bars.dearest_term(run, case)
+        assert dearest is not None
+        return f"{_format(dearest.ratio)} {dearest.contender.removeprefix('term ')}"
+
+    cases = [case for case in groups.family(run) if bars.dearest_term(run, case)]
+    return _by_shape(cases, cell, loss=_loss, terms=lambda case: ", ".join(rivals.parts(case)))
+
+
+def in_words(run: Run) -> str:
+    """The run in a few sentences."""
+    return fill(" ".join(summary.sentences(run)), 120)
 
 
 def missed(run: Run) -> str:
@@ -118,7 +161,10 @@ def lost(run: Run) -> str:
 
 TABLES: dict[str, Callable[[Run], str]] = {
     table.__name__: table
-    for table in (machine, floor, yardstick, speedup, half, distance, memory, missed, lost)
+    for table in (
+        *(machine, floor, yardstick, speedup, half, distance, memory, missed, lost),
+        *(speed, family, sums, in_words),
+    )
 }
 
 
@@ -139,29 +185,24 @@ def exp_seconds(run: Run, case: Case) -> float:
     return EXPONENTIALS.get(case.loss, 2) * _median(run, machine, rivals.EXP)
 
 
+def _loss(case: Case) -> str:
+    return f"`{case.loss}`"
+
+
+LOSS_AND_THREADS = {"loss": _loss, "threads": lambda case: str(case.threads)}
+
+
 def _by_shape(
-    run: Run,
-    dtypes: Sequence[str],
-    cell: Callable[[Case], str],
-    threads: Sequence[int] = (1, 2),
+    cases: Sequence[Case], cell: Callable[[Case], str], **columns: Callable[[Case], str]
 ) -> str:
-    cases = [
-        case
-        for case in run.cases
-        if case.loss != FLOOR
-        and case.mode == "both"
-        and case.dtype in dtypes
-        and case.threads in threads
-    ]
+    """A cell for each case, below its shape; the columns named tell the lines apart."""
     shapes = list(dict.fromkeys(case.shape for case in cases))
-    cells: dict[tuple[str, int], dict[str, str]] = {}
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
     for case in cases:
-        cells.setdefault((case.loss, case.threads), {})[case.shape] = cell(case)
-    rows = [
-        (f"`{loss}`", str(count), *(row.get(shape, "") for shape in shapes))
-        for (loss, count), row in sorted(cells.items(), key=lambda item: item[0][1])
-    ]
-    return _markdown(("loss", "threads", *shapes), rows)
+        line = tuple(column(case) for column in columns.values())
+        lines.setdefault(line, {})[case.shape] = cell(case)
+    rows = [(*line, *(cells.get(shape, "") for shape in shapes)) for line, cells in lines.items()]
+    return _markdown((*columns, *shapes), rows)
 
 
 def _median(run: Run, case: Case, contender: str) -> float:

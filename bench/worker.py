@@ -74,6 +74,12 @@ class _Requests:
 
         return str(Path(noisykernels.__file__).parent)
 
+    def losses(self) -> list[str]:
+        """The losses that this build has."""
+        import noisykernels
+
+        return noisykernels.losses()
+
     def prepare(
         self, case: dict[str, Any], contenders: list[str], sample_seconds: float
     ) -> dict[str, int]:

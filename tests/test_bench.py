@@ -15,10 +15,8 @@ import torch
 
 from bench import bars, cases, facts, history, measure, memory, pages, record, rivals, timing
 from bench.cases import Case
-from bench.published import PUBLISHED
 from bench.suite.recording import Recording
 from bench.worker import Worker, fields
-from noisykernels import reference
 
 ROOT = Path(__file__).parents[1]
 CASE = Case("sgce", "both", 128, 100, "float32", 1)
@@ -124,15 +122,6 @@ def test_a_recording_plays_back_what_was_measured():
     assert times == [0.0, 0.5, 0.75]
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_code_computes_the_loss(name):
-    """Up to its constants: A = ln 1e-4, half of MAE, and what its clamps change."""
-    x, y = torch.randn(64, 10), torch.randint(10, (64,))
-    scale = {"rce": {"A": -9.21034}, "sce": {"A": -9.21034}}.get(name, {})
-    expected = getattr(reference, f"{name}_loss")(x, y, **scale) / (2 if name == "mae" else 1)
-    torch.testing.assert_close(PUBLISHED[name](x, y), expected, rtol=1e-4, atol=0)
-
-
 def test_selection_is_what_the_bars_need_unless_told():
     chosen = list(cases.select())
     assert {case.mode for case in chosen} == {"both"}
@@ -141,8 +130,8 @@ def test_selection_is_what_the_bars_need_unless_told():
     everything = set(cases.select(full=True))
     assert set(chosen) < everything
     assert {case.shape for case in everything} == set(cases.SHAPES)
-    with pytest.raises(ValueError, match="no loss focal; there are ce, "):
-        list(cases.select(["focal"]))
+    with pytest.raises(ValueError, match="no loss facol; there are ce, "):
+        list(cases.select(["facol"]))
 
 
 def measured(**seconds):
@@ -203,6 +192,7 @@ def test_bars_compare_medians_with_the_limits(run):
         ("muh", "64x128256", 2, 0.3),
         ("sgce", "256x32000", 1, 0.8),
         ("gce", "7x500", 1, None),
+        ("nfl", "128x100", 1, None),
     ],
 )
 def test_limits_are_those_of_the_shape_class(loss, shape, threads, limit):
@@ -219,10 +209,14 @@ def test_tables_go_between_their_markers(run):
     assert pages.with_tables(written, run) == written
 
 
-def test_the_performance_page_has_markers_of_tables_that_exist(run):
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert {name for _, name, _ in pages.MARKED.findall(page)} == set(pages.TABLES)
-    pages.with_tables(page, run)
+def test_the_textshave_markers_of_all_tables_that_exist(run):
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/performance.md")
+    ]
+    found = {name for page in texts for _, name, _ in pages.MARKED.findall(page)}
+    assert found == set(pages.TABLES)
+    for page in texts:
+        pages.with_tables(page, run)
 
 
 def test_the_history_needs_no_network(run):
@@ -249,7 +243,7 @@ def test_peak_memory_is_exact(tmp_path):
 
 def test_the_suite_runs(tmp_path):
     """Once, tiny, and without a compiler for torch.compile, which would take half a minute."""
-    options = "--losses gce --shapes 3x4 --threads 1 --rounds 1 --benchmark-quiet"
+    options = "--losses nce_rce --shapes 3x4 --threads 1 --rounds 1 --benchmark-quiet"
     command = [sys.executable, "-m", "pytest", "bench/suite", "-q", *options.split()]
     json_of_plugin = tmp_path / "plugin.json"
     command += ["--results", str(tmp_path / "results"), f"--benchmark-json={json_of_plugin}"]
@@ -261,7 +255,8 @@ def test_the_suite_runs(tmp_path):
     assert "1 skipped" in finished.stdout
     (path,) = record.paths(tmp_path / "results")
     found = record.read(path)
-    case = Case("gce", "both", 3, 4, "float32", 1)
+    case = Case("nce_rce", "both", 3, 4, "float32", 1)
     assert found.get(case, rivals.FUSED)
+    assert found.get(case, rivals.term("nce"))
     assert found.get(case, rivals.YARDSTICK).rounds == 1
     assert set(json.loads(json_of_plugin.read_text())["machine_info"]) == set(facts.facts())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import noisykernels as nk
 from bench import compare, rivals
 from bench.cases import Case
 from bench.revision import Refused, built
@@ -89,10 +90,14 @@ def test_both_sides_are_timed_in_turns():
 def test_a_worker_measures_the_package_it_is_given(tmp_path):
     package = tmp_path / "noisykernels"
     package.mkdir()
-    (package / "__init__.py").write_text("")
-    for tree, expected in ((ROOT, ROOT / "noisykernels"), (tmp_path, package)):
+    (package / "__init__.py").write_text("def losses(): return ['ce']")
+    for tree, expected, losses in (
+        (ROOT, ROOT / "noisykernels", nk.losses()),
+        (tmp_path, package, ["ce"]),
+    ):
         with Worker(tree) as worker:
             assert Path(worker("where")) == expected
+            assert worker("losses") == losses
 
 
 def test_a_worker_that_dies_is_an_error():

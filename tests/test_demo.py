@@ -11,12 +11,10 @@ import torch
 from PIL import Image
 
 from bench import cost, demo
-from bench.contenders import FORMULAS, compiled, tidy
 from bench.data import digits
 from bench.experiment import Task, run
 from bench.settings import SETTINGS
 from bench.timing import Sample, interleaved, step
-from noisykernels import reference
 
 
 @pytest.fixture
@@ -75,47 +73,6 @@ def test_runs_are_reproducible(clean):
     first, second = (run(task, data, recipe, lambda accuracy: None) for _ in range(2))
     assert first.accuracy == second.accuracy
     assert clean == (first.memorized != first.memorized)  # NaN: no wrong label to memorize
-
-
-VARIANTS = [
-    *((name, {}) for name in FORMULAS),
-    ("ce", {"label_smoothing": 0.1}),
-    ("sce", {"alpha": 0.01, "beta": 0.5, "A": -6.0}),
-    ("muh", {"quadratic": 0.1}),
-    ("alpha_mae", {"alpha": 0.3, "form": "convex"}),
-]
-
-
-@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=lambda value: str(value))
-def test_tidy_formula_is_the_loss(name, parameters):
-    logits = torch.randn(7, 5, dtype=torch.float64)
-    target = torch.randint(5, (7,))
-    expected = getattr(reference, f"{name}_loss")(logits, target, **parameters)
-    torch.testing.assert_close(tidy(name, **parameters)(logits, target), expected)
-
-
-def test_compiled_contenders_share_no_cache(monkeypatch):
-    """Two parameters of one loss are two graphs, each with its number as a constant."""
-    graphs = []
-
-    def backend(graph, inputs):
-        graphs.append((graph.code, [tuple(value.shape) for value in inputs]))
-        return graph.forward
-
-    compile_ = torch.compile
-    monkeypatch.setattr(
-        torch, "compile", lambda fn, dynamic: compile_(fn, dynamic=dynamic, backend=backend)
-    )
-    target = torch.tensor([0, 1, 2])
-    for q in (0.3, 0.7):
-        for classes in (4, 5):
-            logits = torch.randn(3, classes)
-            loss = tidy("gce", q=q)
-            torch.testing.assert_close(compiled(loss)(logits, target), loss(logits, target))
-    assert [inputs for _, inputs in graphs] == 2 * [[(3, 4), (3,)], [(3, 5), (3,)]]
-    assert [("0.3" in code, "0.7" in code) for code, _ in graphs] == 2 * [(True, False)] + 2 * [
-        (False, True)
-    ]
 
 
 def test_contenders_take_turns():

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import noisykernels.functional as NF
-from bench.contenders import FORMULAS, compiled, tidy
+from bench.cases import HEADLINE
+from bench.contenders import compiled, tidy
 
 Step = Callable[[Tensor, Tensor], Tensor]
 """From logits and labels to the mean loss."""
@@ -48,16 +49,16 @@ class Loss:
 
 
 CHECKED = [
-    *(Loss(name) for name in FORMULAS),
+    *(Loss(name) for name in HEADLINE),
     Loss("ce", {"label_smoothing": 0.1}),
     Loss("gce", {"q": 0.1}),
     Loss("muh", {"quadratic": 0.1}),
     Loss("alpha_mae", {"form": "convex"}),
 ]
-"""Every loss that has a rival with its defaults, and what the defaults leave out."""
+"""The headline losses with their defaults, and what the defaults leave out."""
 
 # MUH alone cannot be trained: its regularizer belongs to what is timed.
-TIMED = [Loss(name, {"quadratic": 0.1} if name == "muh" else {}) for name in FORMULAS]
+TIMED = [Loss(name, {"quadratic": 0.1} if name == "muh" else {}) for name in HEADLINE]
 
 
 def contenders(loss: Loss) -> Iterator[tuple[str, Step]]:

@@ -10,7 +10,7 @@ import pytest
 
 import bench.steady  # noqa: F401, before torch
 from bench import memory, record, rivals
-from bench.cases import FLOOR, THREADS, Case, select
+from bench.cases import FLOOR, Case, select
 from bench.facts import facts, load
 from bench.measure import ROUNDS, Measured, Meter
 from bench.worker import Worker, fields
@@ -24,8 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("noisykernels")
     group.addoption("--losses", default="", help="names of losses, separated by spaces")
     group.addoption("--shapes", default="", help="rows x classes, such as '128x10 1024x1000'")
-    group.addoption("--threads", default="", help="numbers of threads, 1 and 2 unless told")
-    group.addoption("--full", action="store_true", help="all losses, shapes, dtypes and modes")
+    group.addoption("--threads", default="", help="numbers of threads, such as '1 2'")
+    group.addoption("--full", action="store_true", help="all shapes, dtypes and modes")
     group.addoption("--rounds", type=int, default=ROUNDS, help="the most rounds for a case")
     group.addoption("--results", type=Path, help="folder for the result file")
 
@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = select(
             option("losses").split(),
             option("shapes").split(),
-            threads=[*map(int, option("threads").split())] or THREADS,
+            threads=[*map(int, option("threads").split())],
             full=option("full"),
         )
         found = [(case, name) for case in cases for name in rivals.contenders(case)]
@@ -66,7 +66,7 @@ def peak(
             case = measured.case
             if case.loss == FLOOR or case.mode != "both" or case.threads > 1:
                 return {}
-            present = [name for name in measured.seconds if name != rivals.SINGLE]
+            present = [name for name in rivals.WEIGHED if name in measured.seconds]
             return worker("memory", case=fields(case), contenders=present)
 
         yield peak
