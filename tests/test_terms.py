@@ -146,9 +146,16 @@ def sources() -> Path:
 
 def test_the_tables_of_terms_agree(sources: Path) -> None:
     """Names in their order, what each term needs, and whether w_y multiplies it."""
-    table = re.findall(
-        r"^  X\((\w+), (.+), (true|false)\)", (sources / "terms" / "table.h").read_text(), re.M
-    )
+    joint = (sources / "terms" / "table.h").read_text()
+    table = [
+        line
+        for kind in re.findall(r"^  NOISYKERNELS_(\w+)_TERMS\(X\)", joint, re.M)
+        for line in re.findall(
+            r"^  X\((\w+), (.+), (true|false)\)",
+            (sources / "terms" / f"{kind.lower()}.h").read_text(),
+            re.M,
+        )
+    ]
     words = {
         "kSoftmax": Need.SOFTMAX,
         "kPowerSum": Need.POWER,

@@ -107,5 +107,18 @@ NOISYKERNELS_INLINE void eps_softmax_ce(const Row<V>& row, const Weighted<V>& t,
   of_probability(row, t.weight, value, leads ? row.p / raised : V{} + 1.0, g);
 }
 
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_PROBABILITY_TERMS(X) \
+  X(ce, kSoftmax, true)                   \
+  X(mae, kSoftmax, true)                  \
+  X(gce, kSoftmax, true)                  \
+  X(focal, kSoftmax, true)                \
+  X(truncated_gce, kSoftmax, true)        \
+  X(taylor_ce, kSoftmax, true)            \
+  X(agce, kSoftmax, true)                 \
+  X(aul, kSoftmax, true)                  \
+  X(ael, kSoftmax, true)                  \
+  X(eps_softmax_ce, kSoftmax, true)
+
 }  // namespace
 }  // namespace noisykernels
