@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from noisykernels import backends, formula, published, reference, statistics, validation
+from noisykernels import backends, formula, published, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
 from noisykernels.ops import REDUCTIONS
@@ -210,13 +210,13 @@ def _reference(
 
 def _in_plain_torch(part: Part) -> Callable[..., Tensor]:
     """The loss as its code was published, from its paper, or if it has neither from its terms."""
-    name = f"{part.name}_loss"
-    source = published if part.published else reference
-    if hasattr(source, name):
-        return partial(getattr(source, name), **part.parameters)
+    loss = LOSSES[part.name]
+    plain = getattr(published, f"{part.name}_loss") if part.published else loss.reference
+    if plain is not None:
+        return partial(plain, **part.parameters)
     if part._replace(factors=()).numbers():
         raise TypeError(
             f"{part.name} was registered from outside the package: its parameters must be numbers, "
             "not tensors that require grad, lie on a GPU or are traced"
         )
-    return partial(formula.loss, LOSSES[part.name].terms(**part.parameters))
+    return partial(formula.loss, loss.terms(**part.parameters))

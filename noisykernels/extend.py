@@ -14,10 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from noisykernels import plan, reference
+from noisykernels import plan
 from noisykernels.evaluate import LossAndStats, evaluate
 from noisykernels.modules import MODULES
-from noisykernels.registry import LOSSES, Domain, Terms, register
+from noisykernels.registry import LOSSES, Domain, Loss, Terms, add
 from noisykernels.terms import NAMES, TERMS
 from noisykernels.terms import term as register_term
 
@@ -68,7 +68,7 @@ def register_loss(
         >>> unregister_loss("penalized_ce")
     """
 
-    def add(terms: Callable[..., Terms]) -> Callable[..., LossAndStats]:
+    def register(terms: Callable[..., Terms]) -> Callable[..., LossAndStats]:
         signature = inspect.signature(terms)
         if set(parameters) != set(signature.parameters):
             raise ValueError(
@@ -76,12 +76,11 @@ def register_loss(
                 f"{list(parameters)} may be"
             )
         function = _function(terms, signature)
-        register(
-            formula=formula, symmetric=symmetric, bounded=bounded, source=source, **parameters
-        )(terms)
+        name, title = terms.__name__.removesuffix("_loss"), (terms.__doc__ or "").rstrip(".")
+        add(Loss(name, title, terms, parameters, formula, symmetric, bounded, source))
         return function
 
-    return add
+    return register
 
 
 def unregister_loss(name: str) -> None:
@@ -90,7 +89,7 @@ def unregister_loss(name: str) -> None:
     Raises:
         ValueError: If there is none of this name.
     """
-    if name not in LOSSES or hasattr(reference, f"{name}_loss"):
+    if name not in LOSSES or LOSSES[name].reference is not None:
         raise ValueError(f"no loss {name!r} was registered from outside the package")
     del LOSSES[name]
     MODULES.pop(name, None)

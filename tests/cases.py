@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 from reference_cases import DETACHED, NORMALIZED, SMOOTHED, transition_matrix
 from torch import Tensor
 
@@ -15,7 +17,7 @@ import noisykernels as nk
 import noisykernels.functional as NF
 from noisykernels import reference
 from noisykernels.modules import MODULES
-from noisykernels.registry import LOSSES, Choice, Flag, Loss, Matrix
+from noisykernels.registry import LOSSES, Choice, Domain, Flag, Loss, Matrix
 
 CORE = ("ce", "rce", "mae", "gce", "muh", "sgce", "alpha_mae", "sce")
 """Losses whose accuracy is tested with every parameter below, on all logits, at all SIMD levels.
@@ -96,6 +98,42 @@ def _defaults(loss: Loss) -> dict[str, Any]:
         for name, domain in loss.parameters.items()
         if not isinstance(domain, Matrix)
     }
+
+
+def _parameters_of_terms() -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    for loss in LOSSES.values():
+        for term in loss.terms(**_defaults(loss), **loss.matrices(torch.eye(2))):
+            found.setdefault(term.name, (term.parameter, term.second))
+    return found
+
+
+PARAMETERS_OF_TERMS = _parameters_of_terms()
+"""Those that a term has in the first loss that is made of it, at the loss's defaults."""
+
+
+def other_parameters(name: str, classes: int) -> dict[str, Any]:
+    """For every parameter of a loss a value that is not its default."""
+    loss = LOSSES[name]
+    changed = {
+        parameter: next(_others(loss.parameters[parameter], parameter, default, _defaults(loss)))
+        for parameter, default in _defaults(loss).items()
+    }
+    return changed | loss.matrices(transition_matrix(classes))
+
+
+def _others(
+    domain: Domain, name: str, default: Any, defaults: dict[str, Any]
+) -> Iterator[float | str]:
+    if isinstance(domain, Choice):
+        yield from (choice for choice in domain.names if choice != default)
+    elif isinstance(domain, Flag):
+        yield not default
+    else:
+        for value in (0.5 * default, 2 * default, default + 0.5):
+            with contextlib.suppress(ValueError):  # out of the loss's range
+                if domain.check(name, value, defaults) != default:
+                    yield value
 
 
 def _variants(loss: Loss) -> Iterator[dict[str, Any]]:

@@ -66,6 +66,8 @@ CASES = {name: Case(name, {}) for name in NAMES} | {
         ("truncated_gce-low", "truncated_gce", {"k": 0.01}),
         ("taylor_ce-1", "taylor_ce", {"order": 1}),
         ("taylor_ce-6", "taylor_ce", {"order": 6}),
+        ("phuber_ce-2", "phuber_ce", {"tau": 2.0}),
+        ("phuber_ce-near-1", "phuber_ce", {"tau": 1.01}),
         ("focal-0", "focal", {"gamma": 0.0}),
         ("focal-2", "focal", {"gamma": 2.0}),
         ("focal-detached", "focal", {"detach": True}),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cases import PARAMETERS_OF_TERMS
 from emulated import (
     DTYPES,
     FOLDER,
@@ -33,24 +34,6 @@ pytestmark = [
     pytest.mark.skipif(toolkit() is None, reason="no nvcc, and so no headers of the CUDA toolkit"),
     pytest.mark.usefixtures("kernels"),  # those of the CPU, in float64, are what is compared with
 ]
-
-PARAMETERS = {
-    "gce": (0.7,),
-    "focal": (2.0,),
-    "truncated_gce": (0.7, -1.0),
-    "taylor_ce": (4.0,),
-    "agce": (1.0, 0.5),
-    "aul": (3.0, 1.5),
-    "ael": (2.5,),
-    "eps_softmax_ce": (10.0,),
-    "sgce": (0.7,),
-    "alpha_mae": (0.5,),
-    "ngce": (0.7,),
-    "amse": (2.0, 1.5),
-    "power_sum": (0.5,),
-    "nfl": (0.5, float("-inf")),
-    "nnfl": (0.5, -8.0),
-}
 
 SHAPES = {
     (1, 2): "a single row of the fewest classes",
@@ -102,7 +85,7 @@ def terms_of(*names: str, vectors: Tensor | None = None) -> list[WeightedTerm]:
         WeightedTerm(
             name,
             1.3 - 0.2 * i,
-            *(*PARAMETERS.get(name, ()), 0.0, 0.0)[:2],
+            *PARAMETERS_OF_TERMS.get(name, (0.0, 0.0)),
             vectors if TERMS[name].needs & (Need.VECTOR | Need.VECTOR_POWER) else None,
         )
         for i, name in enumerate(names)

@@ -11,6 +11,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 import torch
+from cases import other_parameters
 from reference_cases import transition_matrix
 from torch import nn
 
@@ -25,53 +26,7 @@ LOGITS = torch.randn(6, 5)
 TARGET = torch.tensor([0, 1, 2, 3, 4, 0])
 WEIGHT = torch.rand(5)
 SUM = 0.1 * nk.CELoss() + nk.RCELoss(A=-4.0)
-# At least one value that is not the default for every parameter.
-PARAMETERS = {
-    "ce": {"label_smoothing": 0.2},
-    "rce": {"A": -6.0},
-    "mae": {},
-    "gce": {"q": 0.3},
-    "muh": {"quadratic": 0.1},
-    "sgce": {"q": 0.4},
-    "alpha_mae": {"alpha": 0.25, "form": "convex"},
-    "sce": {"alpha": 2.0, "beta": 0.5, "A": -6.0},
-    "lsr": {"epsilon": 0.2},
-    "uniform_ce": {},
-    "truncated_gce": {"q": 0.3, "k": 0.1},
-    "taylor_ce": {"order": 4},
-    "focal": {"gamma": 2.0, "detach": True},
-    "agce": {"a": 1.5, "q": 2.0},
-    "aul": {"a": 2.5, "q": 0.5},
-    "ael": {"a": 1.5},
-    "eps_softmax_ce": {"m": 10.0},
-    "nce": {},
-    "nfl": {"gamma": 2.0},
-    "ngce": {"q": 0.3},
-    "nnce": {"p_min": 0.01},
-    "nnfl": {"gamma": 2.0, "p_min": 0.01},
-    "centered_square": {},
-    "amse": {"a": 5.0},
-    "entropy": {},
-    "confidence_penalty": {"beta": 0.3},
-    "bootstrap_soft": {"beta": 0.5},
-    "bootstrap_hard": {"beta": 0.5},
-    "pnorm": {"s": 0.1},
-    "lsr_sce": {"epsilon": 0.2, "alpha": 2.0, "beta": 0.5, "A": -6.0},
-    "nce_mae": {"alpha": 2.0, "beta": 0.5},
-    "nce_rce": {"alpha": 2.0, "beta": 0.5, "A": -6.0},
-    "nfl_mae": {"alpha": 2.0, "beta": 0.5, "gamma": 2.0},
-    "nfl_rce": {"alpha": 2.0, "beta": 0.5, "gamma": 2.0, "A": -6.0},
-    "nce_agce": {"alpha": 2.0, "beta": 0.5, "a": 1.5, "q": 2.0},
-    "nce_aul": {"alpha": 2.0, "beta": 0.5, "a": 2.5, "q": 0.5},
-    "nce_ael": {"alpha": 2.0, "beta": 0.5, "a": 1.5},
-    "anl_ce": {"alpha": 2.0, "beta": 0.5, "p_min": 0.01},
-    "anl_fl": {"alpha": 2.0, "beta": 0.5, "gamma": 2.0, "p_min": 0.01},
-    "jal_ce": {"alpha": 2.0, "beta": 0.5, "a": 5.0},
-    "jal_fl": {"alpha": 2.0, "beta": 0.5, "a": 5.0, "gamma": 2.0},
-    "forward": {"T": transition_matrix(5)},
-    "backward": {"T": transition_matrix(5)},
-    "forward_rce": {"T": transition_matrix(5), "beta": 0.5, "A": -6.0},
-}
+PARAMETERS = {name: other_parameters(name, classes=5) for name in nk.losses()}
 ALL = {name: cls(**PARAMETERS[name]) for name, cls in MODULES.items()} | {"sum": SUM}
 
 

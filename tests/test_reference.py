@@ -111,7 +111,18 @@ def test_symmetric_losses_sum_to_a_constant_over_labels(name, constant):
 @pytest.mark.parametrize(
     "name",
     [
-        *("ce", "gce", "sce", "truncated_gce", "taylor_ce", "focal", "agce", "aul", "ael"),
+        *(
+            "ce",
+            "gce",
+            "sce",
+            "truncated_gce",
+            "taylor_ce",
+            "phuber_ce",
+            "focal",
+            "agce",
+            "aul",
+            "ael",
+        ),
         *("eps_softmax_ce", "amse", "amse-1", "lsr", "confidence_penalty", "bootstrap_soft"),
         *("nce_agce", "nce_aul", "nce_ael", "jal_ce", "forward", "backward", "centered_square"),
     ],
@@ -149,6 +160,8 @@ A = -math.log(1e-9)
         pytest.param(of("truncated_gce", k=0.0), of("gce"), id="truncated-gce-at-0"),
         pytest.param(of("truncated_gce", k=1.0, q=0.5), lambda z, y: 0 * y.double(), id="at-1"),
         pytest.param(of("taylor_ce", order=1), lambda z, y: mae(z, y) / 2, id="taylor-1"),
+        pytest.param(of("phuber_ce", tau=1.0), lambda z, y: mae(z, y) / 2, id="phuber-1"),
+        pytest.param(of("phuber_ce", tau=1e9), ce, id="phuber-without-a-tangent"),
         pytest.param(of("focal", gamma=0.0), ce, id="focal-0"),
         pytest.param(of("focal", detach=True), of("focal"), id="focal-detached"),
         pytest.param(of("agce", q=1.0), lambda z, y: mae(z, y) / 2, id="agce-1"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
-from collections.abc import Iterable
 from math import inf, nan
 
 import pytest
@@ -25,11 +25,6 @@ def signature(module: object, name: str) -> inspect.Signature:
     return inspect.signature(getattr(module, f"{name}_loss"))
 
 
-def untyped(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
-    """The reference takes floats, the functions tensors too."""
-    return [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
-
-
 def defaults(name: str) -> dict[str, object]:
     """Of the function, with the identity for a matrix, which has no default."""
     parameters = signature(functional, name).parameters
@@ -41,20 +36,27 @@ def defaults(name: str) -> dict[str, object]:
 
 def test_every_loss_has_a_function_a_reference_and_a_module_and_nothing_else_does():
     names = set(nk.losses())
-    assert {
-        name.removesuffix("_loss") for name in vars(functional) if name.endswith("_loss")
-    } == names
-    assert {name.removesuffix("_loss") for name in reference.__all__} == names
+    functions = {f"{name}_loss" for name in names}
+    assert set(functional.__all__) == set(dir(functional)) == functions
+    assert set(reference.__all__) == functions
     assert set(MODULES) == names
-    assert {cls.__name__ for cls in MODULES.values()} <= set(nk.__all__)
+    assert {cls.__name__ for cls in MODULES.values()} <= set(nk.__all__) == set(dir(nk))
+
+
+@pytest.mark.parametrize("name", nk.losses())
+def test_all_of_a_loss_can_be_pickled_and_found_again(name):
+    module, function = MODULES[name], f"{name}_loss"
+    assert getattr(nk, module.__name__) is module
+    for part in (module, getattr(functional, function), getattr(reference, function)):
+        assert pickle.loads(pickle.dumps(part)) is part
 
 
 @pytest.mark.parametrize("name", nk.losses())
 def test_signatures_agree(name):
     parameters = signature(functional, name).parameters
-    assert untyped(signature(reference, name).parameters.values()) == untyped(
+    assert list(signature(reference, name).parameters.values()) == [
         p for p in parameters.values() if p.name not in OPTIONS
-    )
+    ]
     assert list(inspect.signature(MODULES[name]).parameters.values()) == [
         p for p in parameters.values() if p.name not in OF_A_CALL
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cases import PARAMETERS_OF_TERMS
 from torch import Tensor
 
 from noisykernels import backends
@@ -36,6 +37,8 @@ LABELS = torch.tensor([0, 5, -100, 2, 2])
 WEIGHT = torch.tensor([0.5, 2.0, 0.0, 1.0, 0.25, 3.0], dtype=torch.float64)
 
 PARAMETERS: dict[str, list[tuple[float, float]]] = {
+    name: [pair] for name, pair in PARAMETERS_OF_TERMS.items()
+} | {
     "gce": [(0.3, 0.0), (1.0, 0.0)],
     "focal": [(0.0, 0.0), (0.5, 0.0), (2.0, 0.0), (0.5, 1.0)],
     "truncated_gce": [(0.7, math.log(0.01)), (0.7, math.log(0.5))],
@@ -52,7 +55,7 @@ PARAMETERS: dict[str, list[tuple[float, float]]] = {
     "nfl": [(0.0, -math.inf), (0.5, -math.inf), (2.0, -math.inf)],
     "nnfl": [(0.0, math.log(1e-7)), (0.0, math.log(0.1)), (0.5, math.log(0.1))],
 }
-"""Of the terms that have parameters."""
+"""More than one pair for a term where another branch, or an end of the range, is worth a test."""
 
 DETACHED = {("nfl", 0.5), ("nfl", 2.0), ("nnfl", 0.5), ("focal", 0.5, 1.0)}
 """Terms whose gradient is by definition not that of the value."""
@@ -143,9 +146,16 @@ def sources() -> Path:
 
 def test_the_tables_of_terms_agree(sources: Path) -> None:
     """Names in their order, what each term needs, and whether w_y multiplies it."""
-    table = re.findall(
-        r"^  X\((\w+), (.+), (true|false)\)", (sources / "terms" / "table.h").read_text(), re.M
-    )
+    joint = (sources / "terms" / "table.h").read_text()
+    table = [
+        line
+        for kind in re.findall(r"^  NOISYKERNELS_(\w+)_TERMS\(X\)", joint, re.M)
+        for line in re.findall(
+            r"^  X\((\w+), (.+), (true|false)\)",
+            (sources / "terms" / f"{kind.lower()}.h").read_text(),
+            re.M,
+        )
+    ]
     words = {
         "kSoftmax": Need.SOFTMAX,
         "kPowerSum": Need.POWER,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -34,6 +35,12 @@ def taylor_ce(logits: Tensor, target: Tensor, order: int = 2) -> Tensor:
     return series.mean()
 
 
+def phuber_ce(logits: Tensor, target: Tensor, tau: float = 10.0) -> Tensor:
+    ce = ce_of_rows(logits, target)
+    tangent = math.log(tau) + 1 - tau * (-ce).exp()
+    return torch.where(ce < math.log(tau), ce, tangent).mean()
+
+
 def focal(logits: Tensor, target: Tensor, gamma: float = 0.5, detach: bool = False) -> Tensor:
     ce = ce_of_rows(logits, target)
     miss = -(-ce.detach() if detach else -ce).expm1()
@@ -62,7 +69,7 @@ def eps_softmax_ce(logits: Tensor, target: Tensor, m: float = 1e5) -> Tensor:
 FORMULAS = {
     loss.__name__: loss
     for loss in (
-        *(rce, mae, gce, truncated_gce, taylor_ce),
+        *(rce, mae, gce, truncated_gce, taylor_ce, phuber_ce),
         *(focal, agce, aul, ael, eps_softmax_ce),
     )
 }

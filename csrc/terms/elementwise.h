@@ -41,5 +41,10 @@ NOISYKERNELS_INLINE void nnfl(const Row<V>& row, const Weighted<V>& t, Gradient<
   normalized(row, t, gap, factor, row.element_gap[t.element], true, g);
 }
 
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_ELEMENTWISE_TERMS(X) \
+  X(nfl, kSoftmax | kElementSum, true)    \
+  X(nnfl, kSoftmax | kElementSum, true)
+
 }  // namespace
 }  // namespace noisykernels

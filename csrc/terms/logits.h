@@ -35,5 +35,11 @@ NOISYKERNELS_INLINE void centered_square(const Row<V>& row, const Weighted<V>& t
   g.label += t.weight * (row.label_value + share - 1.0);
 }
 
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_LOGITS_TERMS(X) \
+  X(muh, kLinearSum, true)           \
+  X(square, kSquareSum, true)        \
+  X(centered_square, kLinearSum | kSquareSum, true)
+
 }  // namespace
 }  // namespace noisykernels

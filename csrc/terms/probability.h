@@ -73,6 +73,16 @@ NOISYKERNELS_INLINE void taylor_ce(const Row<V>& row, const Weighted<V>& t, Grad
   of_probability(row, t.weight, value, row.p * c, g);
 }
 
+// -log p_y where p_y > 1 / tau, else the tangent there, log tau + 1 - tau p_y
+template <class V>
+NOISYKERNELS_INLINE void phuber_ce(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
+  const V tau = t.parameter;
+  const auto linear = tau * row.p <= 1.0;
+  // 1 - tau p_y by 1 - p_y: at tau next to 1 it would cancel.
+  const V tangent = log(tau) + (row.miss - (tau - 1.0) * row.p);
+  of_probability(row, t.weight, linear ? tangent : -row.log_p, linear ? tau * row.p : V{} + 1.0, g);
+}
+
 // ((a + 1)^q - (a + p_y)^q) / q
 template <class V>
 NOISYKERNELS_INLINE void agce(const Row<V>& row, const Weighted<V>& t, Gradient<V>& g) {
@@ -106,6 +116,20 @@ NOISYKERNELS_INLINE void eps_softmax_ce(const Row<V>& row, const Weighted<V>& t,
   const V value = leads ? log1 : log1 - row.log_p;
   of_probability(row, t.weight, value, leads ? row.p / raised : V{} + 1.0, g);
 }
+
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_PROBABILITY_TERMS(X) \
+  X(ce, kSoftmax, true)                   \
+  X(mae, kSoftmax, true)                  \
+  X(gce, kSoftmax, true)                  \
+  X(focal, kSoftmax, true)                \
+  X(truncated_gce, kSoftmax, true)        \
+  X(taylor_ce, kSoftmax, true)            \
+  X(phuber_ce, kSoftmax, true)            \
+  X(agce, kSoftmax, true)                 \
+  X(aul, kSoftmax, true)                  \
+  X(ael, kSoftmax, true)                  \
+  X(eps_softmax_ce, kSoftmax, true)
 
 }  // namespace
 }  // namespace noisykernels

@@ -17,6 +17,21 @@
 namespace noisykernels {
 namespace {
 
+// What a term needs of the row.
+enum Need : int {
+  kSoftmax = 1,    // log p_y, p_y: exponent 1 in power 0
+  kPowerSum = 2,   // the sum of exp(q d_k), q its first parameter
+  kLinearSum = 4,  // the sum of d_k
+  kSquareSum = 8,
+  kWeightedSum = 16,      // the sum of w_k d_k
+  kEntropySum = 32,       // the sum of exp(d_k) d_k
+  kTop = 64,              // the class with the largest logit
+  kVectorSum = 128,       // the sum of v_k d_k
+  kVectorPowerSum = 256,  // the sum of v_k exp(d_k)
+  kElementSum = 512,      // of the elementwise function of its two parameters
+  kBySample = 1024,       // v is the row's own, not its label's
+};
+
 // Statistics of a row with the label kept apart: no difference of nearly equal numbers is left to
 // take. d_k = x_k - shift; of what the plan does not ask for nothing is known.
 template <class V>

@@ -126,5 +126,17 @@ NOISYKERNELS_INLINE void top_ce(const Row<V>& row, const Weighted<V>& t, Gradien
   g.label += t.weight * (row.top_is_label == 1.0 ? -row.miss : row.p);
 }
 
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_SOFTMAX_TERMS(X)          \
+  X(sgce, kSoftmax | kPowerSum, true)          \
+  X(alpha_mae, kPowerSum, true)                \
+  X(smoothing, kSoftmax | kWeightedSum, false) \
+  X(nce, kSoftmax | kLinearSum, true)          \
+  X(ngce, kSoftmax | kPowerSum, true)          \
+  X(amse, kSoftmax | kPowerSum, true)          \
+  X(power_sum, kSoftmax | kPowerSum, true)     \
+  X(entropy, kSoftmax | kEntropySum, true)     \
+  X(top_ce, kSoftmax | kTop, true)
+
 }  // namespace
 }  // namespace noisykernels

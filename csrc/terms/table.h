@@ -1,5 +1,6 @@
 // The one table of terms: name, needs, and whether the row's class weight w_y multiplies the term.
-// The order gives the ids, the same as in `noisykernels/terms`.
+// Each kind has its lines in its own file. The order gives the ids, the same as in
+// `noisykernels/terms`.
 #pragma once
 
 #include "elementwise.h"
@@ -11,49 +12,12 @@
 namespace noisykernels {
 namespace {
 
-// What a term needs of the row.
-enum Need : int {
-  kSoftmax = 1,    // log p_y, p_y: exponent 1 in power 0
-  kPowerSum = 2,   // the sum of exp(q d_k), q its first parameter
-  kLinearSum = 4,  // the sum of d_k
-  kSquareSum = 8,
-  kWeightedSum = 16,      // the sum of w_k d_k
-  kEntropySum = 32,       // the sum of exp(d_k) d_k
-  kTop = 64,              // the class with the largest logit
-  kVectorSum = 128,       // the sum of v_k d_k
-  kVectorPowerSum = 256,  // the sum of v_k exp(d_k)
-  kElementSum = 512,      // of the elementwise function of its two parameters
-  kBySample = 1024,       // v is the row's own, not its label's
-};
-
-#define NOISYKERNELS_TERMS(X)                          \
-  X(ce, kSoftmax, true)                                \
-  X(mae, kSoftmax, true)                               \
-  X(gce, kSoftmax, true)                               \
-  X(focal, kSoftmax, true)                             \
-  X(truncated_gce, kSoftmax, true)                     \
-  X(taylor_ce, kSoftmax, true)                         \
-  X(agce, kSoftmax, true)                              \
-  X(aul, kSoftmax, true)                               \
-  X(ael, kSoftmax, true)                               \
-  X(eps_softmax_ce, kSoftmax, true)                    \
-  X(muh, kLinearSum, true)                             \
-  X(square, kSquareSum, true)                          \
-  X(centered_square, kLinearSum | kSquareSum, true)    \
-  X(sgce, kSoftmax | kPowerSum, true)                  \
-  X(alpha_mae, kPowerSum, true)                        \
-  X(smoothing, kSoftmax | kWeightedSum, false)         \
-  X(nce, kSoftmax | kLinearSum, true)                  \
-  X(ngce, kSoftmax | kPowerSum, true)                  \
-  X(amse, kSoftmax | kPowerSum, true)                  \
-  X(power_sum, kSoftmax | kPowerSum, true)             \
-  X(entropy, kSoftmax | kEntropySum, true)             \
-  X(top_ce, kSoftmax | kTop, true)                     \
-  X(forward, kSoftmax | kVectorPowerSum, true)         \
-  X(backward, kSoftmax | kVectorSum, true)             \
-  X(elr, kSoftmax | kVectorPowerSum | kBySample, true) \
-  X(nfl, kSoftmax | kElementSum, true)                 \
-  X(nnfl, kSoftmax | kElementSum, true)
+#define NOISYKERNELS_TERMS(X)       \
+  NOISYKERNELS_PROBABILITY_TERMS(X) \
+  NOISYKERNELS_LOGITS_TERMS(X)      \
+  NOISYKERNELS_SOFTMAX_TERMS(X)     \
+  NOISYKERNELS_VECTOR_TERMS(X)      \
+  NOISYKERNELS_ELEMENTWISE_TERMS(X)
 
 enum TermId : int {
 #define X(name, needs, weighted) k_##name,

@@ -53,5 +53,11 @@ NOISYKERNELS_INLINE void elr(const Row<V>& row, const Weighted<V>& t, Gradient<V
   g.label += scale * row.p * v.label;
 }
 
+// The lines of the table that are of this file: see table.h.
+#define NOISYKERNELS_VECTOR_TERMS(X)           \
+  X(forward, kSoftmax | kVectorPowerSum, true) \
+  X(backward, kSoftmax | kVectorSum, true)     \
+  X(elr, kSoftmax | kVectorPowerSum | kBySample, true)
+
 }  // namespace
 }  // namespace noisykernels

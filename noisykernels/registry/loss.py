@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor
 
@@ -13,8 +13,6 @@ from noisykernels.terms import WeightedTerm
 
 Terms = tuple[WeightedTerm, ...]
 """A sum; a plan leaves out what has weight zero."""
-
-_Function = TypeVar("_Function", bound=Callable[..., Terms])
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class Loss:
     symmetric: str
     bounded: str
     source: str
+    reference: Callable[..., Tensor] | None = None
+    """Its paper's formula in plain torch; losses from outside the package have none."""
 
     def check(self, parameters: Mapping[str, Any]) -> dict[str, Parameter]:
         """Return all parameters as what they stand for, or raise what is wrong with one."""
@@ -57,22 +57,11 @@ def losses() -> list[str]:
     return list(LOSSES)
 
 
-def register(
-    *, formula: str, symmetric: str, bounded: str, source: str, **parameters: Domain
-) -> Callable[[_Function], _Function]:
-    """Register a function from a loss's parameters to its terms.
-
-    The loss takes the function's name, and its title from the function's docstring.
-    """
-
-    def add(terms: _Function) -> _Function:
-        name, title = terms.__name__.removesuffix("_loss"), (terms.__doc__ or "").rstrip(".")
-        if name in LOSSES:
-            raise ValueError(f"there is a loss {name!r} already")
-        LOSSES[name] = Loss(name, title, terms, parameters, formula, symmetric, bounded, source)
-        return terms
-
-    return add
+def add(loss: Loss) -> None:
+    """Put a loss at the end of the list."""
+    if loss.name in LOSSES:
+        raise ValueError(f"there is a loss {loss.name!r} already")
+    LOSSES[loss.name] = loss
 
 
 def weighted_sum(*parts: tuple[float, Terms]) -> Terms:

@@ -64,6 +64,15 @@ def taylor_ce(row: Row, order: float, _: float) -> Coefficients:
 
 
 @term(Need.SOFTMAX)
+def phuber_ce(row: Row, tau: float, _: float) -> Coefficients:
+    """-log p_y where p_y > 1 / tau, else the tangent there, log tau + 1 - tau p_y."""
+    linear = tau * row.p <= 1
+    tangent = math.log(tau) + (row.miss - (tau - 1) * row.p)  # 1 - tau p_y cancels at tau next to 1
+    value = torch.where(linear, tangent, -row.log_p)
+    return _of_probability(row, value, torch.where(linear, tau * row.p, 1.0))
+
+
+@term(Need.SOFTMAX)
 def agce(row: Row, a: float, q: float) -> Coefficients:
     """((a + 1)^q - (a + p_y)^q) / q."""
     log_ratio = torch.log1p(row.miss / (a + row.p))  # of a + 1 to a + p

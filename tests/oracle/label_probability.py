@@ -41,6 +41,13 @@ def taylor_ce(rows: Rows, order: int) -> Exact:
     return of_label(rows, value, rows.p_y * sum(powers[:-1]))  # 1 - (1 - p)^t
 
 
+def phuber_ce(rows: Rows, tau: float) -> Exact:
+    tau = np.longdouble(tau)
+    linear = rows.p_y <= 1 / tau
+    value = np.where(linear, np.log(tau) + 1 - tau * rows.p_y, -rows.log_p_y)
+    return of_label(rows, value, np.where(linear, tau * rows.p_y, 1))
+
+
 def focal(rows: Rows, gamma: float, detach: bool) -> Exact:
     weight = rows.miss ** np.longdouble(gamma)
     # -p log p / (1 - p), which is 0 at p = 0 and 1 at p = 1

@@ -17,6 +17,7 @@ from oracle.label_probability import (
     gce,
     mae,
     one_minus_p,
+    phuber_ce,
     rce,
     taylor_ce,
     truncated_gce,
@@ -97,7 +98,7 @@ LOSSES: dict[str, Callable[..., Exact]] = {
     for loss in (
         *(ce, lsr, uniform_ce, rce, mae, gce, truncated_gce, taylor_ce, focal, agce, aul, ael),
         *(eps_softmax_ce, nce, nfl, ngce, nnce, nnfl, muh, centered_square, sgce, alpha_mae, amse),
-        *(entropy, confidence_penalty, bootstrap_soft, bootstrap_hard, pnorm),
+        *(phuber_ce, entropy, confidence_penalty, bootstrap_soft, bootstrap_hard, pnorm),
         *(forward, backward, forward_rce, sce, lsr_sce, nce_mae, nce_rce, nfl_mae, nfl_rce),
         *(nce_agce, nce_aul, nce_ael, anl_ce, anl_fl, jal_ce, jal_fl),
     )

@@ -123,6 +123,12 @@ def taylor_ce(row, order):
     return sum((1 - row.p[row.y]) ** i / i for i in range(1, int(order) + 1))
 
 
+@_formula
+def phuber_ce(row, tau):
+    p = row.p[row.y]
+    return -log(p) if p > 1 / tau else mpmath.log(tau) + 1 - tau * p
+
+
 def _focal(p, gamma, detach=True):
     miss = 1 - p
     return -((miss.value if detach else miss) ** gamma) * log(p)

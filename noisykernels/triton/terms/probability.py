@@ -69,6 +69,16 @@ def taylor_ce(row, order, _):
 
 
 @triton.jit
+def phuber_ce(row, tau, _):
+    """-log p_y where p_y > 1 / tau, else the tangent there, log tau + 1 - tau p_y."""
+    p = row.softmax.p
+    linear = tau * p <= 1.0
+    tangent = tl.log(tau) + (row.softmax.miss - (tau - 1.0) * p)  # 1 - tau p_y cancels at tau ~ 1
+    value = tl.where(linear, tangent, -row.softmax.log_p)
+    return _of_probability(row, value, tl.where(linear, tau * p, 1.0))
+
+
+@triton.jit
 def agce(row, a, q):
     """((a + 1)^q - (a + p_y)^q) / q."""
     base = a + row.softmax.p
@@ -103,4 +113,4 @@ def eps_softmax_ce(row, m, _):
     return _of_probability(row, value, tl.where(leads, row.softmax.p / raised, 1.0))
 
 
-TERMS = ce, mae, gce, focal, truncated_gce, taylor_ce, agce, aul, ael, eps_softmax_ce
+TERMS = ce, mae, gce, focal, truncated_gce, taylor_ce, phuber_ce, agce, aul, ael, eps_softmax_ce

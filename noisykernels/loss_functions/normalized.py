@@ -1,17 +1,41 @@
-# ruff: noqa: D417 -- the shared arguments are documented once, see _documented
-"""Losses divided by their sum over all labels, and the negative ones: symmetric all of them."""
+"""Losses divided by their sum over all labels: symmetric all of them, 0 / 0 for a single class."""
 
 from __future__ import annotations
+
+from math import inf
 
 from torch import Tensor
 
 from noisykernels.evaluate import LossAndStats, evaluate
-from noisykernels.functional._documented import documented
+from noisykernels.loss_functions._registered import registered
+from noisykernels.modules import RegisteredLoss
 from noisykernels.plan import single
-from noisykernels.registry import Number
+from noisykernels.reference._loss import loss
+from noisykernels.reference._rows import Rows, one_minus_exp, times
+from noisykernels.registry import Number, Range, Terms
+from noisykernels.terms import WeightedTerm
+
+__all__ = ["NCELoss", "NFLLoss", "NGCELoss", "nce_loss", "nfl_loss", "ngce_loss"]
+
+_MA = "Ma et al. 2020, arXiv:2006.13554"
 
 
-@documented
+def nce(rows: Rows) -> Tensor:
+    return rows.log_p_y / rows.log_p.sum(1, keepdim=True)
+
+
+def nce_terms() -> Terms:
+    return (WeightedTerm("nce", 1.0),)
+
+
+@registered(
+    formula="log p_y / Σ_k log p_k",
+    symmetric="yes",
+    bounded="yes",
+    source=_MA,
+    terms=nce_terms,
+    reference=loss(nce),
+)
 def nce_loss(
     input: Tensor,
     target: Tensor,
@@ -43,7 +67,33 @@ def nce_loss(
     )
 
 
-@documented
+class NCELoss(RegisteredLoss, function=nce_loss):
+    """Normalized cross entropy, see `noisykernels.functional.nce_loss`."""
+
+
+def focal_weights(log_p: Tensor, gamma: float) -> Tensor:
+    """``(1 - p)^gamma``, through which the published code lets no gradient."""
+    return one_minus_exp(log_p).detach() ** gamma
+
+
+def nfl(rows: Rows, gamma: float) -> Tensor:
+    focal = focal_weights(rows.log_p, gamma) * rows.log_p
+    return rows.at_label(focal) / focal.sum(1, keepdim=True)
+
+
+def nfl_terms(gamma: float) -> Terms:
+    return (WeightedTerm("nfl", 1.0, gamma, -inf),)
+
+
+@registered(
+    formula="f_y / Σ_k f_k, f_k = −(1 − p_k)^γ log p_k",
+    symmetric="yes",
+    bounded="yes",
+    source=_MA,
+    terms=nfl_terms,
+    reference=loss(nfl),
+    gamma=Range(at_least=0),
+)
 def nfl_loss(
     input: Tensor,
     target: Tensor,
@@ -77,7 +127,24 @@ def nfl_loss(
     )
 
 
-@documented
+class NFLLoss(RegisteredLoss, function=nfl_loss):
+    """Normalized focal loss, see `noisykernels.functional.nfl_loss`."""
+
+
+def ngce(rows: Rows, q: float) -> Tensor:
+    gce = one_minus_exp(times(q, rows.log_p))
+    return rows.at_label(gce) / gce.sum(1, keepdim=True)
+
+
+@registered(
+    formula="(1 − p_y^q) / Σ_k (1 − p_k^q)",
+    symmetric="yes",
+    bounded="yes",
+    source=_MA,
+    terms=lambda q: (WeightedTerm("ngce", 1.0, q),),
+    reference=loss(ngce),
+    q=Range(above=0, at_most=1),
+)
 def ngce_loss(
     input: Tensor,
     target: Tensor,
@@ -111,74 +178,5 @@ def ngce_loss(
     )
 
 
-@documented
-def nnce_loss(
-    input: Tensor,
-    target: Tensor,
-    p_min: Number = 1e-07,
-    *,
-    weight: Tensor | None = None,
-    sample_weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    return_stats: bool = False,
-) -> LossAndStats:
-    """Normalized negative cross entropy, ``1 - u_y / sum_k u_k``: symmetric.
-
-    Here ``u_k = max(0, log(p_k / p_min))``.
-
-    Args:
-        <tensors>
-        p_min: Probability at which the logarithm is clipped, 0 < p_min < 1. A class below it gets
-            no gradient of its own.
-        <options>
-
-    <contract>
-
-    Example:
-        >>> import torch
-        >>> nnce_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), p_min=1e-7)
-        tensor(0.6361)
-    """
-    plan = single("nnce", p_min=p_min)
-    return evaluate(
-        plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
-    )
-
-
-@documented
-def nnfl_loss(
-    input: Tensor,
-    target: Tensor,
-    gamma: Number = 0.5,
-    p_min: Number = 1e-07,
-    *,
-    weight: Tensor | None = None,
-    sample_weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    return_stats: bool = False,
-) -> LossAndStats:
-    """Normalized negative focal loss, ``1 - u_y / sum_k u_k``: symmetric.
-
-    Here ``u_k = max(0, f(p_min) - f(p_k))`` with ``f(p) = -(1 - p)^gamma log p``. As published, the
-    factors ``(1 - p_k)^gamma`` count as constants in the gradient.
-
-    Args:
-        <tensors>
-        gamma: Focusing exponent, gamma >= 0; 0 is `nnce_loss`.
-        p_min: Probability at which the logarithm is clipped, 0 < p_min < 1. A class below it gets
-            no gradient of its own.
-        <options>
-
-    <contract>
-
-    Example:
-        >>> import torch
-        >>> nnfl_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=0.5, p_min=1e-7)
-        tensor(0.6363)
-    """
-    plan = single("nnfl", gamma=gamma, p_min=p_min)
-    return evaluate(
-        plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
-    )
+class NGCELoss(RegisteredLoss, function=ngce_loss):
+    """Normalized generalized cross entropy, see `noisykernels.functional.ngce_loss`."""

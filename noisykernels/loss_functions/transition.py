@@ -1,17 +1,56 @@
-# ruff: noqa: D417 -- the shared arguments are documented once, see _documented
-"""Corrections by a transition matrix."""
+"""Corrections by a transition matrix T, T[i, j] = P(noisy label j | clean label i)."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from noisykernels.evaluate import LossAndStats, evaluate
-from noisykernels.functional._documented import documented
+from noisykernels.loss_functions._registered import registered
+from noisykernels.loss_functions.mean_absolute_error import rce, rce_terms
+from noisykernels.modules import RegisteredLoss
 from noisykernels.plan import single
-from noisykernels.registry import Number
+from noisykernels.reference._loss import loss
+from noisykernels.reference._rows import Rows
+from noisykernels.registry import Matrix, Number, Range, Terms, weighted_sum
+from noisykernels.terms import WeightedTerm
+
+__all__ = [
+    "BackwardLoss",
+    "ForwardLoss",
+    "ForwardRCELoss",
+    "backward_loss",
+    "forward_loss",
+    "forward_rce_loss",
+]
+
+_PATRINI = "Patrini et al. 2017, arXiv:1609.03683"
 
 
-@documented
+def forward(rows: Rows, T: Tensor) -> Tensor:
+    # Published code clips p at 1e-7.
+    column = rows.of_label(T.T)
+    # Where the noisy label is likely, from what lacks to 1: at T = I it is CE at both ends.
+    lacking = (rows.p * (1 - column)).sum(1, keepdim=True)
+    likely = lacking < 0.5
+    # The inner where keeps log1p away from -1, where its slope is infinite and 0 * inf is NaN.
+    near_one = -torch.log1p(-torch.where(likely, lacking, 0.0))
+    return torch.where(likely, near_one, -(rows.log_p + column.log()).logsumexp(1, keepdim=True))
+
+
+def forward_terms(T: Tensor) -> Terms:
+    return (WeightedTerm("forward", 1.0, vectors=T.T.contiguous()),)
+
+
+@registered(
+    formula="−log Σ_k T_ky p_k",
+    symmetric="no",
+    bounded="if all T_ky > 0",
+    source=_PATRINI,
+    terms=forward_terms,
+    reference=loss(forward),
+    T=Matrix(),
+)
 def forward_loss(
     input: Tensor,
     target: Tensor,
@@ -49,7 +88,25 @@ def forward_loss(
     )
 
 
-@documented
+class ForwardLoss(RegisteredLoss, function=forward_loss):
+    """Forward correction, see `noisykernels.functional.forward_loss`."""
+
+
+def backward(rows: Rows, T: Tensor) -> Tensor:
+    row = rows.of_label(torch.linalg.inv(T.to(torch.float64)))
+    # 0 times the -inf of a masked class is 0.
+    return -torch.where(row == 0, 0.0, row * rows.log_p).sum(1, keepdim=True)
+
+
+@registered(
+    formula="−Σ_k (T⁻¹)_yk log p_k",
+    symmetric="no",
+    bounded="no",
+    source=_PATRINI,
+    terms=lambda T: (WeightedTerm("backward", 1.0, vectors=torch.linalg.inv(T.double())),),
+    reference=loss(backward),
+    T=Matrix(invertible=True),
+)
 def backward_loss(
     input: Tensor,
     target: Tensor,
@@ -88,7 +145,25 @@ def backward_loss(
     )
 
 
-@documented
+class BackwardLoss(RegisteredLoss, function=backward_loss):
+    """Backward correction, see `noisykernels.functional.backward_loss`."""
+
+
+def forward_rce(rows: Rows, T: Tensor, beta: float, A: float) -> Tensor:
+    return forward(rows, T) + beta * rce(rows, A)
+
+
+@registered(
+    formula="Forward + β · RCE",
+    symmetric="no",
+    bounded="if all T_ky > 0",
+    source="Wang et al. 2019, arXiv:1908.06112",
+    terms=lambda T, beta, A: weighted_sum((1.0, forward_terms(T)), (beta, rce_terms(A))),
+    reference=loss(forward_rce),
+    T=Matrix(),
+    beta=Range(at_least=0),
+    A=Range(below=0),
+)
 def forward_rce_loss(
     input: Tensor,
     target: Tensor,
@@ -102,7 +177,7 @@ def forward_rce_loss(
     reduction: str = "mean",
     return_stats: bool = False,
 ) -> LossAndStats:
-    """Forward correction and reverse cross entropy, ``forward(T) + beta * rce``, in one pass.
+    """Forward correction and RCE, ``forward(T) + beta * rce``, in one pass.
 
     RCE compares p itself, not ``T^T p``, with the given label. The paper calls it Forward + SL.
 
@@ -126,3 +201,7 @@ def forward_rce_loss(
     return evaluate(
         plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
     )
+
+
+class ForwardRCELoss(RegisteredLoss, function=forward_rce_loss):
+    """Forward correction and RCE, see `noisykernels.functional.forward_rce_loss`."""
