@@ -58,10 +58,11 @@ class Task:
         if run.transition == "true":
             raise UsageError("--transition true: that of Clothing1M is not known, take estimated")
         clean, noisy = self.dataset.doubly_labeled("clean_train")
-        try:
-            return estimate_transition(clean, noisy, len(self.dataset.classes))
-        except ValueError as error:
-            raise UsageError(f"--transition estimated: {error}") from None
+        missing = set(range(len(self.dataset.classes))) - set(clean.tolist())
+        if missing:
+            name = self.dataset.classes[min(missing)]
+            raise UsageError(f"--transition estimated: no {name} of clean_train has both labels")
+        return estimate_transition(clean, noisy, len(self.dataset.classes))
 
 
 def main(arguments: list[str] | None = None) -> int:

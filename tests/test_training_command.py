@@ -176,6 +176,14 @@ def test_clothing1m_estimates_its_matrix_from_photos_with_both_labels(tmp_path, 
         task.transition(replace(run, transition="true"), predicted=None)
 
 
+def test_clothing1m_with_too_few_doubly_labeled_photos(tmp_path, capsys, lookalike):
+    command = [str(lookalike), "--loss", "forward(T)", "--transition", "estimated"]
+    command += ["--device", "cpu", "--output", str(tmp_path / "runs")]
+    line = refused(capsys, train_clothing1m, command)
+    assert re.fullmatch(r"error: .* estimated: no [\w-]+ of clean_train has both labels", line)
+    assert not list((tmp_path / "runs").iterdir())
+
+
 def test_workers_are_not_negative(capsys):
     line = refused(capsys, train_clothing1m, ["nowhere", "--workers=-1"])
     assert line == "error: argument --workers: takes a number from 0, got -1"
