@@ -21,7 +21,7 @@ from bench.training.sources import Source
 from noisykernels import methods
 
 LID_BATCH, LID_BATCHES = 128, 10
-"""Of training images whose dimensionality D2L looks at after each epoch, as its authors' code."""
+"""Of training images whose dimensionality D2L looks at after each epoch, as many as its authors."""
 
 
 class Method:
