@@ -153,6 +153,7 @@ def test_papers_numbers_have_recipes_and_noise_that_exist():
         ("sce-5.2", "asymmetric-sequential:0.4", "gce", 75.32),
         ("alf", "symmetric-per-class:0.4", "sce(A=-9.210340371976182)", 79.47),
         ("alf", "symmetric:0.4", "ce", 58.46),
+        ("alf", "symmetric:0.4", "focal(0.5, detach=True)", 58.23),
     ],
 )
 def test_papers_number_of_a_run(recipe, noise, loss, accuracy):
@@ -160,15 +161,16 @@ def test_papers_number_of_a_run(recipe, noise, loss, accuracy):
 
 
 @pytest.mark.parametrize(
-    ("noise", "loss"),
+    ("recipe", "noise", "loss"),
     [
-        ("asymmetric:0.4", "sce(alpha=0.1, beta=1, A=-4)"),
-        ("symmetric:0.6", "sce(alpha=0.1, beta=1, A=-6)"),
-        ("symmetric:0.6", "nonsense"),
+        ("sce-5.2", "asymmetric:0.4", "sce(alpha=0.1, beta=1, A=-4)"),
+        ("sce-5.2", "symmetric:0.6", "sce(alpha=0.1, beta=1, A=-6)"),
+        ("sce-5.2", "symmetric:0.6", "nonsense"),
+        ("alf", "symmetric:0.4", "focal(0.5, detach=False)"),  # the value, not the gradient
     ],
 )
-def test_papers_have_no_number_for_it(noise, loss):
-    assert papers.find("sce-5.2", "cifar10", noise, loss) is None
+def test_papers_have_no_number_for_it(recipe, noise, loss):
+    assert papers.find(recipe, "cifar10", noise, loss) is None
 
 
 def test_papers_number_of_a_loss_with_a_matrix(tmp_path):

@@ -94,7 +94,7 @@ def same_loss(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _values(text: str) -> Tensor | None:
-    """What a loss makes of some logits, or None if it is not known here."""
+    """What a loss and its gradient are at some logits, or None if it is not known here."""
     generator = torch.Generator().manual_seed(0)
     matrix = torch.rand(10, 10, generator=generator, dtype=torch.float64).softmax(1)
     tensors = {"T": matrix} if transition.named(text) else {}
@@ -103,4 +103,7 @@ def _values(text: str) -> Tensor | None:
     except ValueError:
         return None
     logits = 3 * torch.randn(20, 10, generator=generator, dtype=torch.float64)
-    return loss(logits, torch.arange(20) % 10)
+    logits.requires_grad_()
+    values = loss(logits, torch.arange(20) % 10)
+    (gradient,) = torch.autograd.grad(values.sum(), logits)
+    return torch.cat([values.detach().unsqueeze(1), gradient], 1)
