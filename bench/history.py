@@ -89,7 +89,8 @@ def _label(run: Run) -> str:
 _LAYOUT = {
     "template": "plotly_white",
     "height": 420,
-    "margin": {"t": 10},
+    "margin": {"t": 40},
+    "scattermode": "group",  # beside each other, also where there is one run
     "yaxis": {"title": "time / F.cross_entropy", "rangemode": "tozero"},
     "xaxis": {"type": "category"},
 }

@@ -12,9 +12,13 @@ _HEAD = """<!doctype html>
 <meta charset="utf-8">
 <title>noisykernels: {title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #333; max-width: 70rem; margin: 2rem auto }}
-table {{ border-collapse: collapse }}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #333; max-width: 80rem; margin: 2rem auto;
+  padding: 0 1rem }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto;
+  font-variant-numeric: tabular-nums }}
 th, td {{ padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd }}
+th {{ vertical-align: bottom }}
+td {{ white-space: nowrap }}
 th:first-child, td:first-child {{ text-align: left }}
 </style>
 """
@@ -29,6 +33,8 @@ def charts(figures: Iterable[tuple[str, go.Figure]]) -> list[str]:
     """Headings and charts; the first chart holds the library, so that the page works offline."""
     return [
         f"<h2>{html.escape(heading)}</h2>\n"
-        + figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        + figure.to_html(
+            full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False}
+        )
         for number, (heading, figure) in enumerate(figures)
     ]

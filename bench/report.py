@@ -123,3 +123,10 @@ def _time(sample: Sample | None, fused: Sample | None = None) -> str:
         return "–"
     microseconds = f"{1e6 * sample.median:.1f}"
     return f"{microseconds} ({sample / fused:.1f}x)" if fused else microseconds
+
+
+if __name__ == "__main__":
+    # The report that is a program is the one on training.
+    from bench.training_report import main
+
+    sys.exit(main())

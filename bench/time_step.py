@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +21,7 @@ from bench import json_lines
 from bench.errors import Parser, exit_status
 from bench.facts import facts
 from bench.options import output_file, positive, seconds
+from bench.training import transition
 from bench.training.criteria import criterion
 from bench.training.parallel import chosen_device, device_name, use_threads
 from bench.training.steps import CASES, Network, StepTime, measure
@@ -33,7 +35,7 @@ def program(options: argparse.Namespace) -> None:
     device = chosen_device(options.device)
     threads = use_threads(options.threads)
     if options.loss:
-        criterion(options.loss, "fused")
+        criterion(options.loss, "fused", torch.eye(2) if transition.named(options.loss) else None)
     measured_on = {
         **facts(),
         "device": device_name(device),

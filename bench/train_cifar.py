@@ -7,6 +7,7 @@ same command is given again. Several GPUs: torchrun --nproc-per-node=N -m bench.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from bench.training import command, labels, parallel
 from bench.training.datasets import SETTINGS, Setting, held_out
 from bench.training.run import Run
 from bench.training.sources import Source, Tensors
+from noisykernels.noise import NoisyLabels, estimate_transition_from_anchors
 
 if TYPE_CHECKING:
     import torch
@@ -41,17 +43,28 @@ class Task:
         return command.data_name(self.dataset.name, self.images, len(self.dataset.train_labels))
 
     def prepare(self, run: Run, device: torch.device) -> tuple[Source, Tensor]:
-        data, normalize = self.dataset, self.setting.normalize
-        noisy = labels.noisy_labels(run.noise, data, normalize, run.seed, self.human)
+        data, noisy = self.dataset, self._noisy(run).labels
         # The noise is that of all images, so that a part of them has a part of it.
         data, noisy = data.first(run.images), noisy[: run.images]
         if run.held_out:
             data, noisy = held_out(data, noisy, run.held_out, run.seed)
         recipe = run.recipe
         augment = Augment(
-            normalize, padding=recipe.padding, flip=recipe.flip, rotation=recipe.rotation
+            self.setting.normalize,
+            padding=recipe.padding,
+            flip=recipe.flip,
+            rotation=recipe.rotation,
         )
         return Tensors(data, noisy, augment, device), data.train_labels
+
+    def transition(self, run: Run, predicted: Callable[[], Tensor]) -> Tensor:
+        if run.transition == "true":
+            return self._noisy(run).transition
+        return estimate_transition_from_anchors(predicted(), percentile=self.setting.percentile)
+
+    def _noisy(self, run: Run) -> NoisyLabels:
+        data, normalize = self.dataset, self.setting.normalize
+        return labels.noisy_labels(run.noise, data, normalize, run.seed, self.human)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bench.steady  # noqa: F401, before torch
 from bench.data import clothing1m
-from bench.errors import exit_status
+from bench.errors import UsageError, exit_status
 from bench.options import natural
 from bench.training import command, parallel
 from bench.training.run import Run
 from bench.training.sources import Files, Part, Source, split_off
+from noisykernels.noise import estimate_transition
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +52,17 @@ class Task:
             test = Part.whole(clothing1m.Images(self.dataset, "clean_test", center))
         classes = len(self.dataset.classes)
         return Files(train, test, classes, clothing1m.JAL, device, self.workers), None
+
+    def transition(self, run: Run, predicted: Callable[[], Tensor]) -> Tensor:
+        """From the clean training photos that have a noisy label too."""
+        if run.transition == "true":
+            raise UsageError("--transition true: that of Clothing1M is not known, take estimated")
+        clean, noisy = self.dataset.doubly_labeled("clean_train")
+        missing = set(range(len(self.dataset.classes))) - set(clean.tolist())
+        if missing:
+            name = self.dataset.classes[min(missing)]
+            raise UsageError(f"--transition estimated: no {name} of clean_train has both labels")
+        return estimate_transition(clean, noisy, len(self.dataset.classes))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -34,6 +34,7 @@ def loss(
     weight: Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
+    **tensors: Tensor,
 ) -> Loss:
     """Make a loss from text: a weighted sum of registered losses, computed in one pass.
 
@@ -43,20 +44,25 @@ def loss(
         weight: Factor for the loss of each class, a floating-point tensor of shape (C,).
         ignore_index: Samples with this label are left out.
         reduction: "none", "mean" or "sum".
+        **tensors: Parameters that are tensors, such as a transition matrix, by their names in the
+            text.
 
     Returns:
         The module that the same arithmetic with modules gives.
 
     Raises:
         ValueError: If the text is not understood or a parameter is out of range, with a caret under
-            the place.
-        TypeError: If text is not a string.
+            the place; or if the text lacks the name of a tensor.
+        TypeError: If text is not a string, or what has a name in the text is no tensor.
 
     Example:
         >>> loss("0.1*ce + rce(A=-4)")
         SumLoss(0.1*ce + rce(A=-4.0))
         >>> loss("gce(0.5)", reduction="sum")
         GCELoss(q=0.5, reduction='sum')
+        >>> import torch
+        >>> loss("forward(T) + rce(A=-4)", T=torch.eye(10))
+        SumLoss(forward(T=<tensor of 10 x 10>) + rce(A=-4.0))
         >>> loss("0.1*ce + rec")
         Traceback (most recent call last):
             ...
@@ -66,8 +72,13 @@ def loss(
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {validation.describe(text)}")
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {validation.describe(tensor)}")
+        if name in LOSSES:
+            raise ValueError(f"a tensor must have another name than a loss, got {name}")
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
-    return _Expression(text, options).loss()
+    return _Expression(text, options, tensors).loss()
 
 
 def _takes(name: str) -> dict[str, Domain]:
@@ -79,9 +90,11 @@ def _takes(name: str) -> dict[str, Domain]:
 class _Expression:
     """A text and the options of its losses; values are losses and floats, errors show a place."""
 
-    def __init__(self, text: str, options: dict[str, Any]) -> None:
+    def __init__(self, text: str, options: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         self.text = re.sub(r"\s", " ", text).strip()  # one line, in which a column is a place
         self.options = options
+        self.tensors = tensors
+        self.unused = set(tensors)
 
     def loss(self) -> Loss:
         try:
@@ -90,6 +103,8 @@ class _Expression:
             self.fail("the loss is nested too deeply", 0)
         if not isinstance(result, Loss):
             self.fail("this is a number, not a loss", 0)
+        if self.unused:
+            self.fail(f"no parameter is {', '.join(sorted(self.unused))}", 0)
         return result
 
     def parse(self) -> ast.expr:
@@ -157,11 +172,8 @@ class _Expression:
         complete = {parameter: signature[parameter].default for parameter in allowed} | values
         for parameter, value in complete.items():
             if value is inspect.Parameter.empty:
-                made = f"{MODULES[name].__name__}({parameter}=...)"
-                self.fail(
-                    f"{name} needs {parameter}, which text cannot hold: make it with {made}",
-                    self.place(node),
-                )
+                how = f"loss('{name}({parameter})', {parameter}=tensor)"
+                self.fail(f"{name} needs {parameter}, as in {how}", self.place(node))
         for parameter, place in given.items():
             check = functools.partial(
                 allowed[parameter].check, parameter, complete[parameter], complete
@@ -190,13 +202,21 @@ class _Expression:
             given[keyword.arg] = keyword.value
         return given
 
-    def argument(self, node: ast.expr) -> float | str:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str | bool):
-            return node.value
+    def argument(self, node: ast.expr) -> float | str | Tensor:
+        match node:
+            case ast.Constant(value=str() | bool() as constant):
+                return constant
+            case ast.Name(id=name) if name in self.tensors:
+                self.unused.discard(name)
+                return self.tensors[name]
+            case ast.Name(id=name) if name not in LOSSES:
+                message = f"{name} is unknown: a tensor is given beside the text, as {name}=tensor"
+                self.fail(message, self.place(node))
         value = self.value(node)
         if isinstance(value, Loss):
             self.fail(
-                "a parameter must be a number, True, False or a name in quotes", self.place(node)
+                "a parameter must be a number, True, False, a name in quotes or a tensor's name",
+                self.place(node),
             )
         return value
 

@@ -47,13 +47,14 @@ ERRORS = {
     "gce(q=^1.5)": "q must satisfy 0 < q <= 1, got 1.5",
     "ce + gce(^0)": "q must satisfy 0 < q <= 1, got 0",
     "rce(A=^'x')": "A must be a real number, got 'x'",
-    "rce(A=^mae)": "a parameter must be a number, True, False or a name in quotes",
+    "rce(A=^mae)": "a parameter must be a number, True, False, a name in quotes or a tensor's name",
     "gce(q=^True)": "q must be a real number, got True",
     "focal(detach=^1)": "detach must be True or False, got 1.0",
     "taylor_ce(^2.5)": "order must be a whole number from 1 to 16, got 2.5",
-    "ce + ^forward": "forward needs T, which text cannot hold: make it with ForwardLoss(T=...)",
+    "ce + ^forward": "forward needs T, as in loss('forward(T)', T=tensor)",
     "ce + ^forward_rce(beta=2)": "forward_rce needs T",
     "forward(^1)": "T must be a tensor, got 1.0",
+    "ce + forward(^T)": "T is unknown: a tensor is given beside the text, as T=tensor",
     "alpha_mae(form=^'convx')": "form must be 'temperature' or 'convex', got 'convx'",
     "alpha_mae(^2, form='convex')": "alpha must satisfy 0 <= alpha <= 1, got 2",
     "2 ^+ ce": "a number cannot be added",
@@ -141,6 +142,44 @@ def test_options_reach_every_part():
     logits, target = torch.randn(8, 3), torch.randint(3, (8,))
     assert torch.equal(loss(logits, target), expected(logits, target))
     assert loss.weight is weight
+
+
+T = torch.tensor([[0.8, 0.2, 0.0], [0.0, 0.7, 0.3], [0.1, 0.0, 0.9]])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("forward(T) + 0.5*rce", nk.ForwardLoss(T) + 0.5 * nk.RCELoss()),
+        ("backward(T=T)", nk.BackwardLoss(T)),
+        ("forward(T) - 2*forward(T)", nk.ForwardLoss(T) - 2 * nk.ForwardLoss(T)),
+        ("sce(alpha=alpha, beta=2)", nk.SCELoss(torch.tensor(0.3), 2.0)),
+    ],
+)
+def test_tensors_have_names(text, expected):
+    values = {"T": T, "alpha": torch.tensor(0.3)}
+    given = {name: value for name, value in values.items() if re.search(rf"\b{name}\b(?!=)", text)}
+    loss = nk.loss(text, **given)
+    logits, target = torch.randn(8, 3), torch.randint(3, (8,))
+    assert torch.equal(loss(logits, target), expected(logits, target))
+    assert type(loss) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "tensors", "error", "message"),
+    [
+        ("gce", {"T": T}, ValueError, "no parameter is T"),
+        ("forward(S)", {"T": T}, ValueError, "S is unknown"),
+        ("T*ce", {"T": T}, ValueError, "unknown loss 'T'"),
+        ("forward(T)", {"T": 2 * T}, ValueError, "rows that sum to 1, got 2 in row 0"),
+        ("gce(q=T)", {"T": T}, ValueError, "q must"),
+        ("forward(ce)", {"ce": T}, ValueError, "another name than a loss, got ce"),
+        ("ce", {"reducton": "sum"}, TypeError, "reducton must be a tensor, got 'sum'"),
+    ],
+)
+def test_wrong_tensors_are_named(text, tensors, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        nk.loss(text, **tensors)
 
 
 def test_wrong_options_are_named():

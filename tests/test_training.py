@@ -72,7 +72,7 @@ def test_a_step_is_that_of_a_plain_loop():
     images = PLAIN.normalize(DIGITS.train_images)
     losses = []
     for part in Seeds(0, 0).order(1347).split(recipe.batch_size):
-        loss = ours._criterion(model(images[part]), DIGITS.train_labels[part])
+        loss = ours._method.of(None)(model(images[part]), DIGITS.train_labels[part])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -98,7 +98,7 @@ def test_l1_and_clipping_are_those_of_the_papers():
     before = [parameter.detach().clone() for parameter in ours.model.parameters()]
     order = Seeds(0, 0).order(1347)
     images = PLAIN.normalize(DIGITS.train_images)[order]
-    loss = ours._criterion(ours.model(images), DIGITS.train_labels[order])
+    loss = ours._method.of(None)(ours.model(images), DIGITS.train_labels[order])
     loss = loss + 0.01 * sum(parameter.abs().sum() for parameter in ours.model.parameters())
     gradients = torch.autograd.grad(loss, list(ours.model.parameters()))
     norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()

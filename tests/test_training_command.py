@@ -5,18 +5,22 @@ from __future__ import annotations
 import gc
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from bench import json_lines, time_step, train_cifar, train_clothing1m
-from bench.data import clothing1m_lookalike
+from bench.data import clothing1m, clothing1m_lookalike
+from bench.errors import UsageError
 from bench.files import owned
 from bench.models import MODELS
-from bench.training import criteria, steps
+from bench.training import criteria, recipes, steps
 from bench.training.criteria import BACKENDS, criterion
+from bench.training.run import Run
 
 COMMAND = ["--data", "digits", "--threads", "1", "--device", "cpu", "--epochs", "1"]
 
@@ -38,6 +42,15 @@ BAD = [
     (["--preset", "jal_ce"], "dataset must be 'cifar10', 'cifar100'"),
     (["--preset", "jal_ce", "--loss", "ce"], "--preset jal_ce brings its loss"),
     (["--loss", "sgce", "--backend", "published"], "--backend published has ce, rce"),
+    (["--loss", "forward(T)"], "--loss forward(T) needs --transition"),
+    (["--loss", "forward"], "forward needs T"),
+    (["--loss", "ce", "--transition", "true"], "--transition true: there is no T in --loss ce"),
+    (["--loss", "forward(T)", "--transition", "1"], "takes true, estimated or FILE.npy, got 1"),
+    (["--loss", "forward(T)", "--transition", "no.npy"], "no.npy: No such file or directory"),
+    (["--loss", "d2l", "--backend", "tidy"], "--backend tidy does not have d2l"),
+    (["--loss", "d2l", "--images", "100"], "d2l needs 128 training images, there are 100"),
+    (["--loss", "elr(0.7)"], "expected a name, or name(parameter=number)"),
+    (["--loss", "elr(beta=1)"], "beta must satisfy 0 <= beta < 1, got 1"),
     (["--backend", "eager"], "invalid choice: 'eager'"),
     (["--recipe", "no-such"], "there is no recipe no-such; there are alf, jal"),
     (["--recipe", "sce-5.1"], "recipe sce-5.1 is for cifar10, not digits"),
@@ -146,6 +159,31 @@ def test_clothing1m_lookalike_says_so_in_its_results(tmp_path, lookalike, recipe
     assert len(epoch["per_class"]) == 14
 
 
+def test_clothing1m_estimates_its_matrix_from_photos_with_both_labels(tmp_path, capsys):
+    root = tmp_path / "look"
+    assert clothing1m_lookalike.main([str(root), "--images", "4000"]) == 0
+    data = clothing1m.open_root(root)
+    task = train_clothing1m.Task(data, data.name, images=4000, workers=0, weights=None)
+    recipe = recipes.load("sce-5.3", "clothing1m", {})
+    values = {"data": data.name, "images": 4000, "noise": "real", "loss": "forward(T)"}
+    run = Run(**values, recipe=recipe, seed=0, transition="estimated")
+    matrix = task.transition(run, predicted=None)
+    both = data.split("clean_train")
+    chosen = (both.labels == 0) & (both.noisy_labels >= 0)
+    expected = both.noisy_labels[chosen].bincount(minlength=14) / chosen.sum()
+    torch.testing.assert_close(matrix[0], expected.double())
+    with pytest.raises(UsageError, match="that of Clothing1M is not known, take estimated"):
+        task.transition(replace(run, transition="true"), predicted=None)
+
+
+def test_clothing1m_with_too_few_doubly_labeled_photos(tmp_path, capsys, lookalike):
+    command = [str(lookalike), "--loss", "forward(T)", "--transition", "estimated"]
+    command += ["--device", "cpu", "--output", str(tmp_path / "runs")]
+    line = refused(capsys, train_clothing1m, command)
+    assert re.fullmatch(r"error: .* estimated: no [\w-]+ of clean_train has both labels", line)
+    assert not list((tmp_path / "runs").iterdir())
+
+
 def test_workers_are_not_negative(capsys):
     line = refused(capsys, train_clothing1m, ["nowhere", "--workers=-1"])
     assert line == "error: argument --workers: takes a number from 0, got -1"
@@ -170,6 +208,26 @@ EXPRESSIONS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"0.9 0.1", "numpy.save wrote no matrix there"),
+        (np.eye(3)[:2], "not square, but of shape (2, 3)"),
+        (np.eye(3), "3 x 3, for 10 classes"),
+        (2 * np.eye(10), "T must have rows that sum to 1, got 2 in row 0"),
+    ],
+)
+def test_wrong_matrix_of_a_file(tmp_path, capsys, content, complaint):
+    path, output = tmp_path / "T.npy", tmp_path / "runs"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    arguments = ["--loss", "forward(T)", "--transition", str(path), "--output", str(output)]
+    assert complaint in refused(capsys, train_cifar, [*COMMAND, *arguments])
+    assert not output.exists() or not list(output.iterdir())
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_backends_compute_the_same(monkeypatch, expression, backend):
@@ -185,6 +243,15 @@ def test_backends_compute_the_same(monkeypatch, expression, backend):
 def tiny_case(monkeypatch):
     case = steps.Case("tiny", "mlp", (1, 8, 8), 10, 16, "gce")
     monkeypatch.setattr(time_step, "CASES", {"tiny": case})
+
+
+def test_step_times_of_a_loss_with_a_matrix(tmp_path, tiny_case):
+    output = tmp_path / "steps.jsonl"
+    arguments = ["tiny", "--loss", "forward(T)", "--device", "cpu", "--rounds", "7"]
+    assert time_step.main([*arguments, "--output", str(output)]) == 0
+    _, *lines = json_lines.read(output)
+    (fused,) = [line for line in lines if line["backend"] == "fused"]
+    assert fused["seconds"][0] > 0
 
 
 def test_step_times(tmp_path, capsys, monkeypatch, tiny_case):

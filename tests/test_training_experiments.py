@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 
 import pytest
+import torch
 
 from bench import json_lines, train_cifar, training_experiments
 from bench.training import experiments, papers, recipes
-from bench.training.criteria import criterion
 from bench.training.labels import NAMES
+from bench.training.methods import method
+from bench.training.parallel import Group
+from bench.training.transition import KINDS, named
 
+CPU = torch.device("cpu")
 EXPERIMENTS = experiments.experiments()
 
 
@@ -25,7 +29,8 @@ def test_experiment_can_be_trained(experiment):
     assert all(epoch <= recipe.epochs for epoch in experiment.dump)
     assert experiment.noise.partition(":")[0] in {*NAMES, "none", "real", "human"}
     for loss in experiment.losses.values():
-        criterion(loss, "fused")
+        method(loss, "fused", Group(CPU), T=torch.eye(10) if named(loss) else None)
+        assert experiment.transition in KINDS or not named(loss)
 
 
 def test_every_accuracy_of_a_paper_has_a_command():
@@ -39,7 +44,7 @@ def test_every_accuracy_of_a_paper_has_a_command():
 def test_list_counts_the_runs(capsys):
     counts = {line.split()[0]: int(line.split()[1]) for line in printed(capsys)}
     assert counts["sce-figure-9a"] == 5
-    assert counts["sce-table-1-cifar10"] == 4 * 8 * 5
+    assert counts["sce-table-1-cifar10"] == 7 * 8 * 5
 
 
 def test_commands_are_what_the_program_takes(capsys):
@@ -50,6 +55,13 @@ def test_commands_are_what_the_program_takes(capsys):
     assert [options.noise for options in found] == ["none", *["symmetric:0.4"] * 3]
     assert {options.recipe for options in found} == {"sce-5.1"}
     assert all(options.dump == [10, 50, 100, 120] for options in found)
+
+
+def test_commands_say_what_the_matrix_is(capsys):
+    lines = [*printed(capsys, "sce-table-2-cifar10"), *printed(capsys, "sce-table-3-clothing1m")]
+    kinds = {line.split(" --transition ")[1] for line in lines if "forward" in line}
+    assert kinds == {"true", "estimated"}
+    assert not any("--transition" in line for line in lines if "forward" not in line)
 
 
 def test_clothing1m_has_a_program_of_its_own(capsys):

@@ -102,7 +102,7 @@ def drawn(folder) -> dict[str, go.Figure]:
 def test_figures_of_runs_with_outputs(folder):
     setting = "cifar10, noise symmetric:0.4, sce-5.2"
     assert list(drawn(folder)) == [
-        setting,
+        f"Accuracy by epoch; {setting}",
         f"What SL is made of (figure 9a); {setting}",
         f"Accuracy of each class; {setting}",
         f"Confidence on correctly labeled training images; {setting}",

@@ -8,6 +8,7 @@ import torch
 from bench.data import Dataset
 from bench.data.augment import Normalize
 from bench.errors import UsageError
+from bench.training import transition
 from bench.training.labels import NAMES, noisy_labels
 from noisykernels import noise
 
@@ -38,22 +39,39 @@ def dataset(name: str) -> Dataset:
     return Dataset(name, images, labels, images, labels, CLASSES[name])
 
 
-def corrupted(text: str, data: Dataset, seed: int = 0) -> torch.Tensor:
+def corrupted(text: str, data: Dataset, seed: int = 0) -> noise.NoisyLabels:
     return noisy_labels(text, data, Normalize((0.5,), (0.25,)), seed, None)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_share_of_wrong_labels(name):
     data = dataset("cifar100" if name in ONLY_CIFAR100 else "cifar10")
-    wrong = (corrupted(f"{name}:0.4", data) != data.train_labels).float().mean().item()
+    noisy = corrupted(f"{name}:0.4", data).labels
+    wrong = (noisy != data.train_labels).float().mean().item()
     assert wrong == pytest.approx(0.4 * SHARES.get(name, 1.0), abs=0.02)
 
 
 def test_name_is_the_function():
     data = dataset("cifar10")
-    expected = noise.asymmetric_cifar10(data.train_labels, 0.4, sequential=True, seed=3).labels
-    assert torch.equal(corrupted("asymmetric-sequential:0.4", data, seed=3), expected)
-    assert torch.equal(corrupted("none", data), data.train_labels)
+    expected = noise.asymmetric_cifar10(data.train_labels, 0.4, sequential=True, seed=3)
+    assert all(map(torch.equal, corrupted("asymmetric-sequential:0.4", data, seed=3), expected))
+    clean = noise.NoisyLabels(data.train_labels, torch.eye(10, dtype=torch.float64))
+    assert all(map(torch.equal, corrupted("none", data), clean))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("symmetric")])
+def test_matrix_of_symmetric_noise_knows_the_rate_alone(name):
+    noisy, matrix = corrupted(f"{name}:0.4", data := dataset("cifar10"))
+    wrong = (noisy != data.train_labels).double().mean().item()
+    torch.testing.assert_close(matrix, transition.uniform(wrong, 10))
+    torch.testing.assert_close(matrix.diagonal().mean().item(), 1 - wrong)
+    torch.testing.assert_close(matrix.sum(1), torch.ones(10, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["pair-flip", "asymmetric", "instance"])
+def test_matrix_of_other_noise_is_counted(name):
+    noisy, matrix = corrupted(f"{name}:0.4", data := dataset("cifar10"))
+    assert torch.equal(matrix, noise.transition_matrix(data.train_labels, noisy, 10))
 
 
 def test_noise_of_other_data_is_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,9 @@ from bench.errors import Parser, UsageError
 from bench.facts import facts
 from bench.options import positive, seconds
 from bench.tabulate import spread
-from bench.training import presets, recipes, sweep
-from bench.training.criteria import BACKENDS, criterion
+from bench.training import dumps, presets, recipes, sweep, transition
+from bench.training.criteria import BACKENDS
+from bench.training.methods import method
 from bench.training.parallel import Group, chosen_device, device_name, joined, use_threads
 from bench.training.recipes import Recipe
 from bench.training.run import Run
@@ -51,6 +52,15 @@ class Task(Protocol):
     def prepare(self, run: Run, device: torch.device) -> tuple[Source, Tensor | None]:
         """What the run trains on, and the true labels of its training images if known."""
 
+    def transition(self, run: Run, predicted: Callable[[], Tensor]) -> Tensor:
+        """The true or estimated matrix, as the run has it.
+
+        Args:
+            run: With its noise and seed.
+            predicted: Trains a network on the noisy labels and returns its probabilities for the
+                training images.
+        """
+
 
 def parser(program: str, description: str | None) -> Parser:
     """The options that all training programs share."""
@@ -58,7 +68,10 @@ def parser(program: str, description: str | None) -> Parser:
     add = options.add_argument
     known = ", ".join(recipes.names())
     add("--recipe", default="quick", metavar="NAME", help=f"{known} or a FILE.toml; %(default)s")
-    add("--loss", metavar="TEXT", help="as nk.loss reads it, instead of the recipe's")
+    add("--loss", metavar="TEXT", help="as nk.loss reads it, d2l or elr; not the recipe's")
+    kinds = ", ".join(transition.KINDS)
+    help_ = f"what the loss calls T: {kinds} or a FILE.npy"
+    add("--transition", type=transition.choice, metavar="T", help=help_)
     add("--preset", metavar="NAME", help="published loss, lr, decay and clip; or NAME:VARIANT")
     add("--backend", choices=BACKENDS, default="fused", help="what computes the loss; %(default)s")
     add("--epochs", type=positive, help="instead of the recipe's")
@@ -128,12 +141,23 @@ def _checked(options: argparse.Namespace, table: str) -> tuple[Recipe, str]:
     loss = loss or recipe.loss
     if not loss:
         raise UsageError(f"recipe {recipe.name} names no loss: give --loss or --preset")
-    criterion(loss, options.backend)
+    method(loss, options.backend, Group(torch.device("cpu")), T=_example(options.transition, loss))
     if late := [epoch for epoch in options.dump if epoch > recipe.epochs]:
         raise UsageError(f"--dump {late[0]}: there are {recipe.epochs} epochs")
     if options.sweep:
         sweep.candidates(options.sweep, recipe)
     return recipe, loss
+
+
+def _example(chosen: str | None, loss: str) -> Tensor | None:
+    """The matrix of a file, or any in place of one that is not known yet."""
+    if chosen is None:
+        if transition.named(loss):
+            raise UsageError(f"--loss {loss} needs --transition, which says what T is")
+        return None
+    if not transition.named(loss):
+        raise UsageError(f"--transition {chosen}: there is no T in --loss {loss}")
+    return torch.eye(2) if chosen in transition.KINDS else transition.read(Path(chosen))
 
 
 def _check_sizes(recipe: Recipe, task: Task, group: Group) -> None:
@@ -164,6 +188,7 @@ class _Work:
             loss=self.loss,
             recipe=recipe,
             seed=seed,
+            transition=Path(options.transition or "").name,
             backend=options.backend,
             held_out=held_out,
             amp=options.amp,
@@ -172,9 +197,30 @@ class _Work:
             weights=task.weights.name if task.weights else "",
             processes=session.group.size,
         )
-        session.console.print(f"{run.loss} on {run.data}, noise {run.noise}, seed {seed}")
-        session.console.print(f"{recipe.name}; {session.folder / run.name}")
-        return session.carry_out(run, *task.prepare(run, session.group.device))
+        if run.transition:
+            run = replace(run, T=transition.rows(self._matrix(run)))
+        return self._carry_out(run, session)
+
+    def _carry_out(self, run: Run, session: Session) -> list[Epoch]:
+        session.console.print(f"{run.loss} on {run.data}, noise {run.noise}, seed {run.seed}")
+        session.console.print(f"{run.recipe.name}; {session.folder / run.name}")
+        return session.carry_out(run, *self.task.prepare(run, session.group.device))
+
+    def _matrix(self, run: Run) -> Tensor:
+        """What the loss of the run calls T."""
+        if run.transition in transition.KINDS:
+            return self.task.transition(run, lambda: self._predicted(run))
+        return transition.read(Path(self.options.transition))
+
+    def _predicted(self, run: Run) -> Tensor:
+        """Probabilities of the training images by the network that CE trained."""
+        self.session.console.print(f"{run.loss}: T is estimated with the network that follows")
+        first = replace(run, loss="ce", transition="")
+        last = first.recipe.epochs
+        self._carry_out(first, replace(self.session, dumps=[*self.session.dumps, last]))
+        group, path = self.session.group, self.session.dump_path(first, last)
+        logits = group.shared(dumps.read(path).train_logits if group.leads else None)
+        return torch.softmax(logits.double(), 1)
 
     def swept(self, recipe: Recipe) -> Recipe:
         """The recipe with the values that were best on the held-out noisy labels."""

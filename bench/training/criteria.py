@@ -18,18 +18,19 @@ BACKENDS = ("fused", "tidy", "published", "compiled")
 """Our kernels, careful eager formulas, the authors' code, and torch.compile of the formulas."""
 
 
-def criterion(text: str, backend: str) -> Loss:
+def criterion(text: str, backend: str, T: Tensor | None = None) -> Loss:
     """The mean loss of (N, C) logits and (N,) class indices.
 
     Args:
         text: A loss as `nk.loss` reads it.
         backend: One of `BACKENDS`.
+        T: The transition matrix that the text calls so, if it does.
 
     Raises:
         UsageError: If the text is not understood, or the backend lacks one of its losses.
     """
     try:
-        fused = nk.loss(text)
+        fused = nk.loss(text) if T is None else nk.loss(text, T=T)
     except ValueError as error:
         raise UsageError(f"--loss {text!r}: {str(error).splitlines()[0]}") from None
     if backend == "fused":

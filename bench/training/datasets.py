@@ -23,6 +23,8 @@ class Setting:
     normalize: Normalize
     recipe: str = ""
     """The data set whose table of a recipe is used, if it is another one."""
+    percentile: float | None = 97.0
+    """Of `estimate_transition_from_anchors`."""
 
 
 def _mnist(root: Path | None, name: str) -> Dataset:
@@ -38,7 +40,7 @@ SETTINGS = {
         partial(_mnist, name="fashion-mnist"), Normalize((0.2860,), (0.3530,)), recipe="mnist"
     ),
     "cifar10": Setting(cifar10.load, CIFAR10.normalize),
-    "cifar100": Setting(cifar100.load, CIFAR100.normalize),
+    "cifar100": Setting(cifar100.load, CIFAR100.normalize, percentile=None),
 }
 
 

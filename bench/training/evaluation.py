@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -43,17 +44,26 @@ class Outputs:
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, source: Source, split: str) -> Outputs:
-    """Logits, features of the last layer but one, and labels."""
+def outputs(model: nn.Module, source: Source, split: str, first: float = inf) -> Outputs:
+    """Logits, features of the last layer but one, and labels.
+
+    Args:
+        model: The network.
+        source: The images.
+        split: "train" or "test".
+        first: Number of images that are enough; there are more if a batch has more.
+    """
     model.eval()
     features: list[Tensor] = []
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].cpu()))
     try:
-        pairs = [
-            (model(images).float().cpu(), labels.cpu())
-            for images, labels in source.plain_batches(split)
-        ]
+        pairs, count = [], 0
+        for images, labels in source.plain_batches(split):
+            pairs.append((model(images).float().cpu(), labels.cpu()))
+            count += len(labels)
+            if count >= first:
+                break
     finally:
         hook.remove()
     logits, labels = map(torch.cat, zip(*pairs, strict=True))

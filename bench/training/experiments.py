@@ -10,7 +10,7 @@ from pathlib import Path
 import tomllib
 
 from bench.errors import UsageError
-from bench.training import papers
+from bench.training import papers, transition
 
 PATH = Path(__file__).with_suffix(".toml")
 
@@ -26,6 +26,8 @@ class Experiment:
     """By what a figure calls them."""
     data: str = "cifar10"
     recipe: str = "sce-5.1"
+    transition: str = ""
+    """What a loss calls T."""
     seeds: int = 1
     dump: Sequence[int] = ()
     compare: bool = False
@@ -38,7 +40,11 @@ class Experiment:
             common += ["--data", self.data, "--noise", self.noise]
         if self.dump:
             common += ["--dump", *map(str, self.dump)]
-        return [[*common, "--loss", loss] for loss in self.losses.values()]
+        matrix = ["--transition", self.transition]
+        return [
+            [*common, "--loss", loss, *(matrix if transition.named(loss) else [])]
+            for loss in self.losses.values()
+        ]
 
 
 @lru_cache(maxsize=1)
@@ -64,19 +70,20 @@ def find(name: str) -> list[Experiment]:
 
 def _tables() -> list[Experiment]:
     """An experiment for each noise of each paper's table."""
-    rows: dict[tuple[str, str, str, str, int, str], dict[str, str]] = {}
+    together: dict[tuple[str, str, str], list[papers.Published]] = {}
     for entry in papers.published():
-        key = (entry.table, entry.source, entry.data, entry.recipe, entry.seeds, entry.noise)
-        rows.setdefault(key, {})[entry.row] = entry.loss
+        together.setdefault((entry.source, entry.data, entry.noise), []).append(entry)
     return [
         Experiment(
-            name=f"{table}-{data}",
-            title=f"{source}: {data}",
-            data=data,
-            recipe=recipe,
-            seeds=seeds,
-            noise=noise,
-            losses=losses,
+            name=f"{first.table}-{first.data}",
+            title=f"{first.source}: {first.data}",
+            data=first.data,
+            recipe=first.recipe,
+            seeds=first.seeds,
+            noise=first.noise,
+            transition=first.transition,
+            losses={entry.row: entry.loss for entry in entries},
         )
-        for (table, source, data, recipe, seeds, noise), losses in rows.items()
+        for entries in together.values()
+        for first in entries[:1]
     ]

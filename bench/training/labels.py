@@ -12,15 +12,17 @@ from torch import Tensor
 from bench.data import Dataset, cifar_n
 from bench.data.augment import Normalize
 from bench.errors import UsageError
+from bench.training import transition
 from noisykernels import noise
 
-_UNIFORM: dict[str, Callable[..., noise.NoisyLabels]] = {
+_SYMMETRIC: dict[str, Callable[..., noise.NoisyLabels]] = {
     "symmetric": noise.symmetric,
     "symmetric-inclusive": partial(noise.symmetric, exclude_true=False),
     "symmetric-per-class": noise.symmetric_per_class,
     "symmetric-per-pair": noise.symmetric_per_pair,
-    "pair-flip": noise.pair_flip,
 }
+
+_ANY_CLASSES = {**_SYMMETRIC, "pair-flip": noise.pair_flip}
 
 _CIFAR100 = noise.asymmetric_cifar100
 
@@ -37,13 +39,17 @@ _ASYMMETRIC: dict[tuple[str, str], Callable[..., noise.NoisyLabels]] = {
 
 _INSTANCE = ("instance", "instance-jal")
 
-NAMES = (*_UNIFORM, *dict.fromkeys(name for name, _ in _ASYMMETRIC), *_INSTANCE)
+NAMES = (*_ANY_CLASSES, *dict.fromkeys(name for name, _ in _ASYMMETRIC), *_INSTANCE)
 
 
 def noisy_labels(
     text: str, data: Dataset, normalize: Normalize, seed: int, human: Path | None
-) -> Tensor:
-    """The training labels with noise.
+) -> noise.NoisyLabels:
+    """The training labels with noise, and its transition matrix.
+
+    That of symmetric noise has one number, the share of wrong labels: what was drawn for each of
+    the 9,900 pairs of CIFAR-100 would tell which label is wrong. Of all other noise it has the
+    shares among the labels of each class.
 
     Args:
         text: "none", NAME:RATE with a name of `NAMES`, or human:KEY.
@@ -58,11 +64,11 @@ def noisy_labels(
     """
     name, _, value = text.partition(":")
     if text == "none":
-        return data.train_labels
+        return _compared(data, data.train_labels)
     if name == "human":
         if human is None:
             raise UsageError(f"--noise {text} needs --human FILE with the labels")
-        return cifar_n.load(human, data, value).labels
+        return _compared(data, cifar_n.load(human, data, value).labels)
     if name not in NAMES:
         raise UsageError(
             f"--noise takes none, human:KEY or NAME:RATE with {', '.join(NAMES)}, got {text!r}"
@@ -72,15 +78,24 @@ def noisy_labels(
     except ValueError:
         raise UsageError(f"--noise {name} takes a rate, as in {name}:0.4, got {text!r}") from None
     try:
-        return _model(name, data, normalize)(data.train_labels, rate, seed=seed).labels
+        found = _model(name, data, normalize)(data.train_labels, rate, seed=seed)
     except ValueError as error:
         raise UsageError(f"--noise {text}: {error}") from None
+    if name in _SYMMETRIC:
+        wrong = (found.labels != data.train_labels).double().mean().item()
+        found = found._replace(transition=transition.uniform(wrong, data.num_classes))
+    return found
+
+
+def _compared(data: Dataset, labels: Tensor) -> noise.NoisyLabels:
+    matrix = noise.transition_matrix(data.train_labels, labels, data.num_classes)
+    return noise.NoisyLabels(labels, matrix)
 
 
 def _model(name: str, data: Dataset, normalize: Normalize) -> Callable[..., noise.NoisyLabels]:
     given: dict[str, Any] = {"num_classes": data.num_classes}
-    if name in _UNIFORM:
-        return partial(_UNIFORM[name], **given)
+    if name in _ANY_CLASSES:
+        return partial(_ANY_CLASSES[name], **given)
     if name in _INSTANCE:
         features = normalize(data.train_images)
         method = "jal" if name == "instance-jal" else "xia"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import noisykernels as nk
+from bench.training import transition
 
 CLOTHING1M = "clothing1m"
 """The data that have a training program of their own."""
@@ -34,6 +35,8 @@ class Published:
     accuracy: float
     row: str
     """The loss that the row of the table is named by here; a noise may have other parameters."""
+    transition: str
+    """What a loss of the table calls T: "true" or "estimated"."""
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +53,7 @@ def published() -> list[Published]:
             loss=row.get("at", {}).get(noise, row["loss"]),
             accuracy=accuracy,
             row=row["loss"],
+            transition=table.get("transition", ""),
         )
         for table in tomllib.loads(PATH.read_text(encoding="utf-8"))["table"]
         for row in table["row"]
@@ -57,8 +61,16 @@ def published() -> list[Published]:
     ]
 
 
-def find(recipe: str, data: str, noise: str, loss: str) -> Published | None:
-    """What the paper has for a run; ways to draw symmetric noise that differ in detail are one."""
+def find(recipe: str, data: str, noise: str, loss: str, matrix: str = "") -> Published | None:
+    """What the paper has for a run; ways to draw symmetric noise that differ in detail are one.
+
+    Args:
+        recipe: Name of the recipe.
+        data: Name of the data.
+        noise: The noise as a run has it.
+        loss: The loss as a run has it.
+        matrix: What the loss calls T.
+    """
     kind, _, rate = noise.partition(":")
     if kind in ("symmetric-per-class", "symmetric-per-pair"):
         noise = f"symmetric:{rate}"
@@ -68,23 +80,30 @@ def find(recipe: str, data: str, noise: str, loss: str) -> Published | None:
         if (entry.recipe, entry.data, entry.noise) == (recipe, data, noise) and same_loss(
             entry.loss, loss
         ):
-            return entry
+            return entry if matrix in ("", entry.transition) else None
     return None
 
 
 def same_loss(one: str, other: str) -> bool:
     """Whether two expressions are one loss, however they are written: to four digits."""
+    if one == other:
+        return True
     first, second = _values(one), _values(other)
     return first is not None and second is not None and torch.allclose(first, second, rtol=1e-4)
 
 
 @lru_cache(maxsize=256)
 def _values(text: str) -> Tensor | None:
-    """What a loss makes of some logits, or None if it is not known here."""
+    """What a loss and its gradient are at some logits, or None if it is not known here."""
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.rand(10, 10, generator=generator, dtype=torch.float64).softmax(1)
+    tensors = {"T": matrix} if transition.named(text) else {}
     try:
-        loss = nk.loss(text, reduction="none")
+        loss = nk.loss(text, reduction="none", **tensors)
     except ValueError:
         return None
-    generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(20, 10, generator=generator, dtype=torch.float64)
-    return loss(logits, torch.arange(20) % 10)
+    logits.requires_grad_()
+    values = loss(logits, torch.arange(20) % 10)
+    (gradient,) = torch.autograd.grad(values.sum(), logits)
+    return torch.cat([values.detach().unsqueeze(1), gradient], 1)

@@ -36,9 +36,17 @@ class Group:
 
     @property
     def loss(self) -> str:
-        """The loss, and what computes it if that is not us."""
+        """The loss, what it calls T, and what computes it if that is not us."""
         loss, backend = self.run["loss"], self.run["backend"]
+        if self.transition:
+            loss = f"{loss}, {self.transition} T"
         return loss if backend == "fused" else f"{loss} ({BACKEND_NAMES[backend]})"
+
+    @property
+    def transition(self) -> str:
+        """What the loss calls T."""
+        kind: str = self.run.get("transition", "")  # records before there was a T lack it
+        return kind
 
     @property
     def data(self) -> str:
@@ -65,7 +73,8 @@ class Group:
         run = self.run
         if run["held_out"]:
             return None
-        return papers.find(run["recipe"]["name"], run["data"], run["noise"], run["loss"])
+        of_run = run["recipe"]["name"], run["data"], run["noise"], run["loss"]
+        return papers.find(*of_run, self.transition)
 
     @property
     def last(self) -> list[float]:
@@ -163,7 +172,7 @@ def _group(same: Sequence[tuple[Path, Sequence[Line]]]) -> Group:
 
 
 def _but_seed(run: Line) -> str:
-    different = {"seed", "facts"}
+    different = {"seed", "facts", "T"}
     return repr(sorted((key, value) for key, value in run.items() if key not in different))
 
 

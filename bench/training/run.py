@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from bench.training.recipes import Recipe
+from bench.training.transition import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,9 @@ class Run:
     recipe: Recipe
     seed: int
     """Of the weights, the order, the augmentation and the noise."""
+    transition: str = ""
+    """What the loss calls T: "true", "estimated" or the name of a file; nothing if it has no T."""
+    T: Rows = ()
     backend: str = "fused"
     held_out: float = 0.0
     """Share of the training images that accuracy is measured on instead, with their noisy labels;

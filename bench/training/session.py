@@ -92,7 +92,7 @@ class Session:
     ) -> None:
         """The outputs that nobody asked for when their epoch ended, if they are to be had."""
         for epoch in self.dumps:
-            if epoch > trainer.epoch or self._dump_path(trainer.run, epoch).exists():
+            if epoch > trainer.epoch or self.dump_path(trainer.run, epoch).exists():
                 continue
             if (epoch, 0) == (trainer.epoch, trainer.step):
                 self._dump(trainer, source, clean_labels)
@@ -112,7 +112,8 @@ class Session:
             test_labels=test.labels,
             test_features=test.features,
         )
-        dumps.write(self._dump_path(trainer.run, trainer.epoch), dump)
+        dumps.write(self.dump_path(trainer.run, trainer.epoch), dump)
 
-    def _dump_path(self, run: Run, epoch: int) -> Path:
+    def dump_path(self, run: Run, epoch: int) -> Path:
+        """Where the outputs after an epoch are."""
         return self._path(run, dumps.ending(epoch))

@@ -15,6 +15,7 @@ import torch
 from bench import timing
 from bench.contenders import Loss
 from bench.models import MODELS
+from bench.training import transition
 from bench.training.clock import StepClock
 from bench.training.criteria import BACKENDS, criterion
 from bench.training.step import take_step
@@ -128,7 +129,18 @@ class Graph:
 def measure(
     case: Case, network: Network, loss: str, rounds: int, budget_seconds: float
 ) -> Iterator[StepTime]:
-    """Times of all backends, on a GPU also as CUDA graphs; what cannot run says why."""
+    """Times of all backends, on a GPU also as CUDA graphs; what cannot run says why.
+
+    Args:
+        case: The case of the network.
+        network: What is trained.
+        loss: An expression, whose T is that of 40 % symmetric noise: its numbers take no time.
+        rounds: At most.
+        budget_seconds: No new round after.
+    """
+    T = None
+    if transition.named(loss):
+        T = transition.uniform(0.4, case.classes).to(network.device, torch.float32)
     contenders: dict[tuple[str, bool], Eager | Graph] = {}
     absent: dict[tuple[str, bool], str] = {}
     kinds = (Eager, Graph) if network.device.type == "cuda" else (Eager,)
@@ -136,7 +148,7 @@ def measure(
         for backend in BACKENDS:
             key = backend, kind is Graph
             try:
-                contenders[key] = kind(network, criterion(loss, backend))
+                contenders[key] = kind(network, criterion(loss, backend, T))
                 contenders[key](1)
             except Exception as error:  # whatever is wrong with a rival is a fact to report
                 contenders.pop(key, None)

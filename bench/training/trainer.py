@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from bench.errors import UsageError
 from bench.models import MODELS
 from bench.models.imagenet_resnet import load_weights
-from bench.training.criteria import criterion
 from bench.training.evaluation import Accuracy, accuracy
+from bench.training.methods import method
 from bench.training.parallel import Group
 from bench.training.recipes import Recipe
 from bench.training.run import Run
@@ -57,7 +57,7 @@ class Trainer:
     def __init__(self, run: Run, source: Source, group: Group, weights: Path | None = None) -> None:
         self.run, self._source, self._group = run, source, group
         recipe = run.recipe
-        _check_fit(recipe, source)
+        _check_fit(run, source)
         torch.manual_seed(run.seed)
         self.model = MODELS[recipe.model](source.num_classes)
         if weights is not None:
@@ -75,7 +75,15 @@ class Trainer:
         )
         forward = group.parallel(self.model)
         self._forward = torch.compile(forward) if run.compiled_model else forward
-        self._criterion = criterion(run.loss, run.backend)
+        self._method = method(
+            run.loss,
+            run.backend,
+            group,
+            epochs=recipe.epochs,
+            images=len(source),
+            classes=source.num_classes,
+            T=torch.tensor(run.T, device=group.device) if run.T else None,
+        )
         self.epoch = self.step = 0
         """How many epochs are complete, and how many steps of the next one."""
         self.history: list[Epoch] = []
@@ -104,6 +112,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "method": self._method.state(),
             "epoch": self.epoch,
             "step": self.step,
             "history": [asdict(epoch) for epoch in self.history],
@@ -114,6 +123,7 @@ class Trainer:
         """Go on from what `state` returned."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._method.restore(state["method"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         self._tally = Tally(self._group.device, Totals(**state["totals"]))
@@ -128,7 +138,7 @@ class Trainer:
             self._set_learning_rate(len(parts))
             value, logits = take_step(
                 self._forward,
-                self._criterion,
+                self._method.of(parts[self.step]),
                 self._optimizer,
                 images.contiguous(memory_format=self._format),
                 labels,
@@ -166,8 +176,11 @@ class Trainer:
         result = None
         if self._group.leads:
             with self._precision():
+                self._method.end_epoch(self.model, self._source)
                 result = accuracy(self.model, self._source)
-        found: Accuracy = self._group.shared(result)
+        found: Accuracy
+        found, state = self._group.shared((result, self._method.state()))
+        self._method.restore(state)
         self.history.append(
             Epoch(
                 epoch=self.epoch + 1,
@@ -188,11 +201,15 @@ class Trainer:
         return torch.autocast(kind, torch.bfloat16, enabled=self.run.amp)
 
 
-def _check_fit(recipe: Recipe, source: Source) -> None:
-    """Refuse a network that does not take the images, before anything is written."""
+def _check_fit(run: Run, source: Source) -> None:
+    """Refuse a network or a matrix that does not fit the images, before anything is written."""
+    recipe, classes = run.recipe, source.num_classes
+    if run.T and len(run.T) != classes:
+        size = f"{len(run.T)} x {len(run.T)}"
+        raise UsageError(f"--transition {run.transition}: {size}, for {classes} classes")
     try:
         with torch.device("meta"):
-            MODELS[recipe.model](source.num_classes)(torch.empty(2, *source.image_shape))
+            MODELS[recipe.model](classes)(torch.empty(2, *source.image_shape))
     except RuntimeError:
         shape = "x".join(map(str, source.image_shape))
         raise UsageError(

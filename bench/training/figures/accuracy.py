@@ -17,11 +17,16 @@ _LAYOUT = {
     "yaxis": {"title": "accuracy, %"},
 }
 
+_COLORS = 10
+"""Of plotly, before it begins anew."""
+
+_DASHES = ("solid", "dot", "dash")
+
 
 def figures(groups: Sequence[Group]) -> Iterator[tuple[str, go.Figure]]:
     """A figure for each setting, then one for each experiment with two of its losses there."""
     for setting, together in by_setting(groups).items():
-        yield setting, _curves({group.label: group for group in together})
+        yield f"Accuracy by epoch; {setting}", _curves({group.label: group for group in together})
     for experiment in experiments.comparisons():
         for setting, together in by_setting(groups).items():
             found = {
@@ -36,12 +41,13 @@ def figures(groups: Sequence[Group]) -> Iterator[tuple[str, go.Figure]]:
 
 def _curves(groups: Mapping[str, Group]) -> go.Figure:
     figure = go.Figure(layout=_LAYOUT)
-    for name, group in groups.items():
+    for number, (name, group) in enumerate(groups.items()):
         curves = [[epoch["accuracy"] for epoch in history] for history in group.histories]
         figure.add_scatter(
             x=list(range(1, len(curves[0]) + 1)),
             y=[mean(values) for values in zip(*curves, strict=True)],
             name=name,
             mode="lines+markers",
+            line_dash=_DASHES[number // _COLORS % len(_DASHES)],
         )
     return figure

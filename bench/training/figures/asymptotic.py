@@ -11,8 +11,8 @@ from bench.training.results import Asymptotic
 
 _LAYOUT = {
     **LAYOUT,
-    "xaxis": {"title": "λ", "type": "log"},
-    "yaxis": {"title": "gap", "type": "log", "exponentformat": "power"},
+    "xaxis": {"title": "λ", "type": "log", "dtick": 1, "exponentformat": "power"},
+    "yaxis": {"title": "gap", "type": "log", "dtick": 1, "exponentformat": "power"},
 }
 
 

@@ -29,7 +29,8 @@ def panels(titles: Sequence[str], **options: Any) -> go.Figure:
     narrow = [title.replace("; ", "<br>") for title in titles]
     figure = make_subplots(rows, columns, subplot_titles=narrow, **options)
     figure.update_annotations(font_size=11)
-    return figure.update_layout(**LAYOUT | {"height": 340 * rows + 60, "margin": {"t": 50}})
+    figure.update_layout(**LAYOUT | {"height": 340 * rows + 80, "margin": {"t": 70}})
+    return figure.update_layout(legend={"tracegroupgap": 0})
 
 
 def place(number: int) -> dict[str, int]:

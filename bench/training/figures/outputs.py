@@ -49,7 +49,8 @@ def _confidence(found: Dumps) -> go.Figure:
             hovertemplate="class %{y} seen as %{x}: %{z:.3f}<extra></extra>",
             **place(number),
         )
-    figure.update_layout(coloraxis={"colorscale": "Blues", "cmin": 0, "cmax": 1})
+    bar = {"lenmode": "pixels", "len": 250, "y": 1, "yanchor": "top"}
+    figure.update_layout(coloraxis={"colorscale": "Blues", "cmin": 0, "cmax": 1, "colorbar": bar})
     figure.update_xaxes(title="class that the probability is of")
     figure.update_yaxes(title="true class", col=1)
     return figure.update_yaxes(autorange="reversed")
