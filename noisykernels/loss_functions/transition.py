@@ -98,12 +98,18 @@ def backward(rows: Rows, T: Tensor) -> Tensor:
     return -torch.where(row == 0, 0.0, row * rows.log_p).sum(1, keepdim=True)
 
 
+def backward_terms(T: Tensor) -> Terms:
+    # Rows in a row, and in the logits' dtype if T has it: kernels would convert them at each call.
+    inverse = torch.linalg.inv(T.double()).to(torch.promote_types(T.dtype, torch.float32))
+    return (WeightedTerm("backward", 1.0, vectors=inverse.contiguous()),)
+
+
 @registered(
     formula="−Σ_k (T⁻¹)_yk log p_k",
     symmetric="no",
     bounded="no",
     source=_PATRINI,
-    terms=lambda T: (WeightedTerm("backward", 1.0, vectors=torch.linalg.inv(T.double())),),
+    terms=backward_terms,
     reference=loss(backward),
     T=Matrix(invertible=True),
 )
