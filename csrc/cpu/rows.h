@@ -63,7 +63,7 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
-  using Power = typename ExponentOf<Scalar>::Type;
+  const Exponents<powers, Scalar> power(plan);
   const Mask lane = iota<Mask>();
   for (int i = 0; i < powers; ++i) sums[i] = 0;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
@@ -76,9 +76,8 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
       const Vector d = v - shift;
       Vector first = {};
       for (int i = 0; i < powers; ++i) {
-        const Vector e = further && i > 0 && plan.squared[i]
-                             ? first * first
-                             : keep(others, Power(plan.exponent[i])(d));
+        const Vector e =
+            further && i > 0 && plan.squared[i] ? first * first : keep(others, power[i](d));
         if (i == 0) first = e;
         partial[i] += e;
         if (further && i == 0) {
@@ -197,22 +196,24 @@ struct RowGradient {
 // label's.
 template <int powers, bool further, class Storage, class Scalar>
 INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
-                           const RowGradient<Scalar>& row, const Plan& plan,
+                           const RowGradient<Scalar>& row_gradient, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
-  using Power = typename ExponentOf<Scalar>::Type;
   constexpr int lanes = kLanes<Storage>;
+  // Copies, which stay in registers: for all that is known a store could change what is elsewhere.
+  const RowGradient<Scalar> row = row_gradient;
+  const Exponents<powers, Scalar> power(plan);
+  const bool square = plan.square, weighted = plan.weighted;
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (plan.square) sum += row.linear * v;
-    if (plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
+    if (square) sum += row.linear * v;
+    if (weighted) sum += row.class_weight * load_part(class_weight, k, classes);
     const Vector d = v - row.shift;
     Vector first = {};
     for (int i = 0; i < powers; ++i) {
-      const Vector e =
-          further && i > 0 && plan.squared[i] ? first * first : Power(plan.exponent[i])(d);
+      const Vector e = further && i > 0 && plan.squared[i] ? first * first : power[i](d);
       if (i == 0) first = e;
       sum += row.power[i] * e;
       if (further && i == 0) {
