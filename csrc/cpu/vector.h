@@ -144,14 +144,34 @@ INLINE Halves to_half(Floats f) {
 }
 #endif
 
-INLINE Floats from_bfloat16(Halves h) {
+// A bfloat16 is a float's upper half. One permutation of halves moves it there and back.
+#if NOISYKERNELS_VECTOR_BYTES == 64
+INLINE Floats from_upper_halves(Halves h) {
+  const __m512i index = bit_cast<__m512i>(iota<Words>() << 16);
+  return bit_cast<Floats>(_mm512_maskz_permutexvar_epi16(
+      0xaaaaaaaa, index, _mm512_castsi256_si512(bit_cast<__m256i>(h))));
+}
+INLINE Halves upper_halves(Words w) {
+  typedef uint16_t AllHalves __attribute__((vector_size(kVectorBytes)));
+  const __m512i index = bit_cast<__m512i>(AllHalves(iota<AllHalves>() * 2 + 1));
+  const __m512i packed = _mm512_maskz_permutexvar_epi16(0xffff, index, bit_cast<__m512i>(w));
+  Halves lower;
+  memcpy(&lower, &packed, sizeof lower);
+  return lower;
+}
+#else
+INLINE Floats from_upper_halves(Halves h) {
   return bit_cast<Floats>(__builtin_convertvector(h, Words) << 16);
 }
+INLINE Halves upper_halves(Words w) { return __builtin_convertvector(w >> 16, Halves); }
+#endif
+
+INLINE Floats from_bfloat16(Halves h) { return from_upper_halves(h); }
+// To the nearest, to even where two are as near. A NaN is left as it is: of what arithmetic
+// returns, the upper half says that it is one.
 INLINE Halves to_bfloat16(Floats f) {
   const Words w = bit_cast<Words>(f);
-  const Words rounded = (w + 0x7fffu + ((w >> 16) & 1)) >> 16;
-  const Words nan = (w >> 16) | 0x40;
-  return __builtin_convertvector((w & 0x7fffffff) > 0x7f800000u ? nan : rounded, Halves);
+  return upper_halves(w + keep(f == f, 0x7fffu + ((w >> 16) & 1)));
 }
 
 // ---- memory: whole vectors, and the first n lanes (the others load as zero)
