@@ -55,8 +55,7 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
   return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
-// an exponential that is a square among it.
+// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need.
 template <int powers, bool further, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                        const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
@@ -74,11 +73,8 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
-      Vector first = {};
       for (int i = 0; i < powers; ++i) {
-        const Vector e =
-            further && i > 0 && plan.squared[i] ? first * first : keep(others, power[i](d));
-        if (i == 0) first = e;
+        const Vector e = keep(others, power[i](d));
         partial[i] += e;
         if (further && i == 0) {
           part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
@@ -193,8 +189,8 @@ struct RowGradient {
 };
 
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
-// label's.
-template <int powers, bool further, class Storage, class Scalar>
+// label's; with `more`, of plans for which powers and a constant are not all.
+template <int powers, bool more, class Storage, class Scalar>
 INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
                            const RowGradient<Scalar>& row_gradient, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
@@ -205,18 +201,15 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
   // Copies, which stay in registers: for all that is known a store could change what is elsewhere.
   const RowGradient<Scalar> row = row_gradient;
   const Exponents<powers, Scalar> power(plan);
-  const bool square = plan.square, weighted = plan.weighted;
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (square) sum += row.linear * v;
-    if (weighted) sum += row.class_weight * load_part(class_weight, k, classes);
+    if (more && plan.square) sum += row.linear * v;
+    if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
     const Vector d = v - row.shift;
-    Vector first = {};
     for (int i = 0; i < powers; ++i) {
-      const Vector e = further && i > 0 && plan.squared[i] ? first * first : power[i](d);
-      if (i == 0) first = e;
+      const Vector e = power[i](d);
       sum += row.power[i] * e;
-      if (further && i == 0) {
+      if (more && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);
         if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, classes) * e;
         if (plan.vector) sum += row.vector * load_part(class_vector, k, classes);
@@ -230,6 +223,15 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
     return sum;
   };
   int64_t k = 0;
+  // Rounding to half precision ends a long chain of instructions: several vectors in turn keep the
+  // processor busy where it does not look far enough ahead.
+  constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 4;
+  for (; k + together * lanes <= classes; k += together * lanes) {
+    Vector v[together];
+    for (int i = 0; i < together; ++i) v[i] = load(x + k + i * lanes);
+    for (int i = 0; i < together; ++i) v[i] = gradient(v[i], k + i * lanes);
+    for (int i = 0; i < together; ++i) store(dx + k + i * lanes, v[i]);
+  }
   for (; k + lanes <= classes; k += lanes) store(dx + k, gradient(load(x + k), k));
   if (k < classes) {
     const int rest = int(classes - k);

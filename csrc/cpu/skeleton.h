@@ -143,7 +143,7 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t row, int64_t
     constexpr int count = decltype(powers)::value;
     if constexpr (count > 0) {
       double sums[count];
-      if (plan.further || plan.squares) {
+      if (plan.further) {
         sum_powers<count, true>(x, a.classes, label, shift, plan, vector, sums, more);
       } else {
         sum_powers<count, false>(x, a.classes, label, shift, plan, vector, sums, more);
@@ -363,6 +363,7 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
     return Scalar(double(upstream[r * a.upstream_stride]) / a.divisor);
   };
   const Scalar shared_scale = scale_of(0);
+  const bool more = a.plan.further || a.plan.square || a.plan.weighted;
   for (int64_t r = begin; r < end; ++r) {
     const int64_t label = a.target[r];
     Storage* const row_gradient = gradient + row_offset(a.gradient_layout, r);
@@ -377,7 +378,7 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
       const Scalar* vector = class_vector<Scalar>(a, r, label);
       with_powers(a.plan.powers, [&](auto powers) {
         constexpr int count = decltype(powers)::value;
-        if (a.plan.further || a.plan.squares) {
+        if (more) {
           write_gradient<count, true>(x, dx, a.classes, row, a.plan, class_weight, vector);
         } else {
           write_gradient<count, false>(x, dx, a.classes, row, a.plan, class_weight, vector);
