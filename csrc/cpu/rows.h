@@ -191,7 +191,7 @@ struct RowGradient {
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
 // label's; with `more`, of plans for which powers and a constant are not all.
 template <int powers, bool more, class Storage, class Scalar>
-INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
+INLINE void write_gradient(const Storage* x, Storage* dx, int64_t begin, int64_t end,
                            const RowGradient<Scalar>& row_gradient, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
@@ -204,15 +204,15 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
     if (more && plan.square) sum += row.linear * v;
-    if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
+    if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
     for (int i = 0; i < powers; ++i) {
       const Vector e = power[i](d);
       sum += row.power[i] * e;
       if (more && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);
-        if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, classes) * e;
-        if (plan.vector) sum += row.vector * load_part(class_vector, k, classes);
+        if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, end) * e;
+        if (plan.vector) sum += row.vector * load_part(class_vector, k, end);
         if (plan.column.top >= 0)
           sum += keep(iota<Mask>() == typename A::Integer(row.top_class - k), Vector{} + row.top);
         for_each_element(plan, d, row.softmax, [&](int j, Vector f, Mask above) {
@@ -222,19 +222,19 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
     }
     return sum;
   };
-  int64_t k = 0;
+  int64_t k = begin;
   // Rounding to half precision ends a long chain of instructions: several vectors in turn keep the
   // processor busy where it does not look far enough ahead.
   constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 4;
-  for (; k + together * lanes <= classes; k += together * lanes) {
+  for (; k + together * lanes <= end; k += together * lanes) {
     Vector v[together];
     for (int i = 0; i < together; ++i) v[i] = load(x + k + i * lanes);
     for (int i = 0; i < together; ++i) v[i] = gradient(v[i], k + i * lanes);
     for (int i = 0; i < together; ++i) store(dx + k + i * lanes, v[i]);
   }
-  for (; k + lanes <= classes; k += lanes) store(dx + k, gradient(load(x + k), k));
-  if (k < classes) {
-    const int rest = int(classes - k);
+  for (; k + lanes <= end; k += lanes) store(dx + k, gradient(load(x + k), k));
+  if (k < end) {
+    const int rest = int(end - k);
     store(dx + k, gradient(load(x + k, rest), k), rest);
   }
 }
