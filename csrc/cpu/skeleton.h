@@ -134,6 +134,23 @@ struct PowerSums {
   FurtherSums further;
 };
 
+// Not inline: long and short rows have the large loops in common.
+template <class Storage, class Scalar>
+__attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
+                                          int64_t label, Scalar shift, const Scalar* vector,
+                                          PowerSums& sums) {
+  with_powers(plan.powers, [&](auto powers) {
+    constexpr int count = decltype(powers)::value;
+    if constexpr (count > 0) {
+      if (plan.further) {
+        sum_powers<count, true>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+      } else {
+        sum_powers<count, false>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+      }
+    }
+  });
+}
+
 // A vector over the classes from class k on, if there is one.
 template <class Scalar>
 INLINE const Scalar* from_class(const Scalar* vector, int64_t k) {
@@ -158,19 +175,7 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   }
   PowerSums power;
   const auto sum_power = [&](int64_t begin, int64_t end, PowerSums& sums) {
-    with_powers(plan.powers, [&](auto powers) {
-      constexpr int count = decltype(powers)::value;
-      if constexpr (count > 0) {
-        const Scalar* const v = from_class(vector, begin);
-        if (plan.further) {
-          sum_powers<count, true>(x + begin, end - begin, label - begin, shift, plan, v,
-                                  sums.others, sums.further);
-        } else {
-          sum_powers<count, false>(x + begin, end - begin, label - begin, shift, plan, v,
-                                   sums.others, sums.further);
-        }
-      }
-    });
+    sum_powers(plan, x + begin, end - begin, label - begin, shift, from_class(vector, begin), sums);
   };
   if (plan.powers) merge_chunks<chunked>(a, power, sum_power, Add());
   for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.others[i];
