@@ -232,7 +232,7 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t begin, int64_t
   int64_t k = begin;
   // Rounding to half precision ends a long chain of instructions: several vectors in turn keep the
   // processor busy where it does not look far enough ahead.
-  constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 4;
+  constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 6;
   for (; k + together * lanes <= end; k += together * lanes) {
     Vector v[together];
     for (int i = 0; i < together; ++i) v[i] = load(x + k + i * lanes);
