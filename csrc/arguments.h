@@ -73,9 +73,7 @@ struct Plan {
 
   int powers = 0;  // row sums of exp(q_i (x_k - m)); none of them: no exp is computed at all
   Exponent exponent[kMaxPowers];
-  bool squared[kMaxPowers] = {};  // exponent 2 beside exponent[0] = 1: no exp of its own
-  bool squares = false;           // any of them
-  int elements = 0;               // row sums of elementwise functions, in a second visit
+  int elements = 0;  // row sums of elementwise functions, in a second visit
   Element element[kMaxElements];
 
   bool softmax = false;       // then exponent[0] is 1
@@ -123,6 +121,9 @@ struct ForwardArguments : Arguments {
   void* loss;            // (rows), written with Reduction::kNone
   double* value;         // (rows), written otherwise: each row's loss and weight, for whoever adds
   double* label_weight;  // them up in the order of the rows
+  // On the CPU, for rows that threads share: calls body(context, i) for i < count, on all of them.
+  void (*share)(int64_t count, void (*body)(const void* context, int64_t i),
+                const void* context) = nullptr;
 };
 
 struct BackwardArguments : Arguments {
@@ -132,6 +133,8 @@ struct BackwardArguments : Arguments {
   double divisor;
   void* gradient;
   Layout gradient_layout;
+  int64_t first_class = 0;  // on the CPU, of those to write
+  int64_t last_class;       // one beyond
 };
 
 }  // namespace noisykernels

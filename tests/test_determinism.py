@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import Case, each_kind_of_pass, each_loss
+from cases import Case, each_core_loss, each_kind_of_pass, each_loss
 from torch import Tensor
 
 from noisykernels.modules import Loss
@@ -47,6 +47,17 @@ def test_numbers_of_threads(case: Case, dtype: torch.dtype) -> None:
     for threads in 2, 3, 7:
         torch.set_num_threads(threads)
         assert same(step(module, logits, labels), alone)
+
+
+# 65536 classes are summed on their own; of 64 such sums the results wait for each other.
+@pytest.mark.parametrize(("rows", "classes"), [(1, 65537), (3, 5 * 65536), (1, 65 * 65536 + 100)])
+@each_core_loss
+def test_threads_share_long_rows(case: Case, rows: int, classes: int) -> None:
+    logits, labels = torch.randn(rows, classes), torch.randint(classes, (rows,))
+    module = case.module(classes)
+    alone = step(module, logits, labels)
+    torch.set_num_threads(7)
+    assert same(step(module, logits, labels), alone)
 
 
 @each_kind_of_pass

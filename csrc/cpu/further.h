@@ -36,12 +36,16 @@ struct FurtherPart {
     }
   }
 
-  INLINE void move_to(FurtherSums& sums) const {
-    sums.tail += reduce_sum(tail);
-    sums.ties += reduce_sum(ties);
-    sums.entropy += reduce_sum(entropy);
-    sums.vector_power += reduce_sum(vector_power);
-    sums.vector_rest += reduce_sum(vector_rest);
+  INLINE void move_to(FurtherSums& sums, const Plan& plan) const {
+    if (plan.apart) {
+      sums.tail += reduce_sum(tail);
+      sums.ties += reduce_sum(ties);
+    }
+    if (plan.entropy) sums.entropy += reduce_sum(entropy);
+    if (plan.vector_power) {
+      sums.vector_power += reduce_sum(vector_power);
+      sums.vector_rest += reduce_sum(vector_rest);
+    }
   }
 };
 
@@ -52,11 +56,23 @@ struct RowSoftmax {
   Scalar top_miss;  // 1 - p of the largest class, exact where p rounds to one
 };
 
+// The elementwise functions of a plan, made ready.
+template <class Scalar>
+struct Elements {
+  using Power = typename ExponentOf<Scalar>::Type;
+  Power probability;
+  Power power[kMaxElements];
+  explicit INLINE Elements(const Plan& plan) {
+    if (plan.elements) probability = Power(plan.exponent[0]);
+    for (int i = 0; i < plan.elements; ++i) power[i] = Power(plan.element[i].power);
+  }
+};
+
 // Calls f(i, f_k, mask of the classes whose log p_k is not below the floor) for each elementwise
 // function, f_k = (1 - p_k)^gamma. Those with one gamma share the power, which is most of the cost.
 template <class Scalar, class Vector, class F>
-INLINE void for_each_element(const Plan& plan, Vector d, const RowSoftmax<Scalar>& softmax, F f) {
-  using Power = typename ExponentOf<Scalar>::Type;
+INLINE void for_each_element(const Plan& plan, const Elements<Scalar>& elements, Vector d,
+                             const RowSoftmax<Scalar>& softmax, F f) {
   const Vector log_p = d - softmax.log_sum;
   Vector power = {};
   for (int i = 0; i < plan.elements; ++i) {
@@ -66,9 +82,9 @@ INLINE void for_each_element(const Plan& plan, Vector d, const RowSoftmax<Scalar
     } else if (i == 0 || element.gamma != plan.element[i - 1].gamma) {
       // A class that is not the largest has at most half of the probability.
       const Vector miss =
-          d == Vector{} ? Vector{} + softmax.top_miss : 1 - Power(plan.exponent[0])(log_p);
+          d == Vector{} ? Vector{} + softmax.top_miss : 1 - elements.probability(log_p);
       // One half is what has been published.
-      power = element.gamma == 0.5 ? sqrt(miss) : Power(element.power)(log(miss));
+      power = element.gamma == 0.5 ? sqrt(miss) : elements.power[i](log(miss));
     }
     f(i, power, log_p >= Vector{} + Scalar(element.floor));
   }

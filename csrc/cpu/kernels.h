@@ -5,6 +5,10 @@
 
 namespace noisykernels {
 
+// Classes that are summed on their own in a longer row even if one thread has it all: additions
+// have the same order, and results the same bits, with any number of threads.
+constexpr int64_t kChunk = 65536;
+
 struct Kernels {
   const char* level;
   // Rows from `begin` to `end`. What a row gets does not depend on the range it is in.

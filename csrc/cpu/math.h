@@ -12,26 +12,52 @@ namespace {
 constexpr float kRoundFloat = 0x1.8p23f;
 constexpr double kRoundDouble = 0x1.8p52;
 
-// 2^(n + 64), with n in the low bits of `rounded` = n + kRound.
-INLINE Floats power_of_two(Floats rounded) {
-  return bit_cast<Floats>((bit_cast<FloatMask>(rounded) << 23) + ((127 + 64) << 23));
-}
 // 2^n
 INLINE Doubles power_of_two(Doubles rounded) {
   return bit_cast<Doubles>((bit_cast<DoubleMask>(rounded) << 52) + (int64_t(1023) << 52));
 }
 
-// exp(r) 2^-64 for |r| <= ln2/2, by Chebyshev interpolation, off by 1e-8 relative at most. The
-// factor costs nothing and lets a product with 2^(n + 64) become subnormal with one rounding: a
-// label that leads by 80 leaves the sum of the others there.
-INLINE Floats scaled_exp(Floats r) {
-  constexpr float c = 0x1p-64f;
-  const Floats tail =
-      0.5f * c +
-      r * (0.16666576846f * c +
-           r * (0.0416665544377f * c + r * (0.00836320297158f * c + r * (0.00139262134663f * c))));
-  return c + r * (c + r * tail);
+// exp in float takes powers of 2^(1/kSteps), the fractional ones from a vector: the more of them,
+// the less is left for a polynomial.
+#if NOISYKERNELS_VECTOR_BYTES > 16
+constexpr int kSteps = kLanes<float>;
+INLINE FloatMask look_up(FloatMask table, FloatMask index) {
+  return __builtin_shuffle(table, index);  // takes the index modulo the lanes
 }
+#else  // no such shuffle
+constexpr int kSteps = 1;
+INLINE FloatMask look_up(FloatMask table, FloatMask) { return table; }
+#endif
+constexpr int kStepBits = kSteps == 16 ? 4 : kSteps == 8 ? 3 : 0;
+
+// 2^(n/kSteps + 64), with n in the low bits of `rounded` = n + kRound.
+INLINE Floats power_of_two(Floats rounded) {
+  constexpr float power[16] = {0x1p0f,        0x1.0b5586p0f, 0x1.172b84p0f, 0x1.2387a6p0f,
+                               0x1.306fe0p0f, 0x1.3dea64p0f, 0x1.4bfdaep0f, 0x1.5ab07ep0f,
+                               0x1.6a09e6p0f, 0x1.7a1148p0f, 0x1.8ace54p0f, 0x1.9c4918p0f,
+                               0x1.ae89fap0f, 0x1.c199bep0f, 0x1.d5818ep0f, 0x1.ea4afap0f};
+  const FloatMask n = bit_cast<FloatMask>(rounded);
+  Floats fraction;
+  for (int i = 0; i < kLanes<float>; ++i) fraction[i] = power[i * 16 / kSteps % 16];
+  // The shift moves the fraction's number into the mantissa; here it comes off again.
+  const FloatMask table =
+      bit_cast<FloatMask>(fraction) + (64 << 23) - (iota<FloatMask>() % kSteps << (23 - kStepBits));
+  return bit_cast<Floats>(look_up(table, n) + (n << (23 - kStepBits)));
+}
+
+// 2^(r/kSteps - 64) for |r| <= 1/2, by Taylor, off by 1e-8 relative at most. The factor costs
+// nothing and lets the product with 2^(n/kSteps + 64) become subnormal with one rounding: a label
+// that leads by 80 leaves the sum of the others there.
+INLINE Floats scaled_power_of_two(Floats r) {
+  constexpr int degree = kSteps == 16 ? 3 : kSteps == 8 ? 4 : 7;
+  float c[degree + 1];
+  double term = 0x1p-64;
+  for (int i = 0; i <= degree; term *= 0x1.62e42fefa39efp-1 / kSteps / ++i) c[i] = float(term);
+  Floats series = Floats{} + c[degree];
+  for (int i = degree - 1; i >= 0; --i) series = series * r + c[i];
+  return series;
+}
+
 // (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
 // By Taylor, the first term left out is below 2^-57.
 INLINE Doubles exp_tail(Doubles r) {
@@ -45,19 +71,27 @@ INLINE Doubles exp_tail(Doubles r) {
 
 // exp(q d) for d <= 0. Below the smallest number it is zero; NaN stays NaN.
 struct FloatExponent {
-  float q, log2e, high, low, lowest;
+  float log2e, log2e_rest, high, low;
+  FloatExponent() = default;
   explicit INLINE FloatExponent(const Exponent& e)
-      : q(e.q), log2e(e.log2e), high(e.high_f), low(e.low_f), lowest(-151.0f / float(e.log2e)) {}
+      : log2e(kSteps * e.log2e),
+        log2e_rest(kSteps * e.log2e - log2e),
+        high(e.high_f),
+        low(e.low_f) {}
   INLINE Floats operator()(Floats d) const {
     const Floats rounded = d * log2e + kRoundFloat;
     const Floats n = rounded - kRoundFloat;
-    const Floats r = q * ((d - n * high) - n * low);
-    return d < lowest ? Floats{} : scaled_exp(r) * power_of_two(rounded);
+    // Neither has an error that grows with d, the first by fused multiply-adds.
+    const Floats r =
+        kSteps > 1 ? (d * log2e - n) + d * log2e_rest : ((d - n * high) - n * low) * log2e;
+    return rounded < kRoundFloat - 151 * kSteps ? Floats{}
+                                                : scaled_power_of_two(r) * power_of_two(rounded);
   }
 };
 
 struct DoubleExponent {
   double q, log2e, high, low, lowest;
+  DoubleExponent() = default;
   explicit INLINE DoubleExponent(const Exponent& e)
       : q(e.q), log2e(e.log2e), high(e.high_d), low(e.low_d), lowest(-1021.5 / e.log2e) {}
   INLINE Doubles operator()(Doubles d) const {
@@ -77,6 +111,16 @@ struct ExponentOf<float> {
 template <>
 struct ExponentOf<double> {
   using Type = DoubleExponent;
+};
+
+// The exponents of a plan, made ready.
+template <int powers, class Scalar>
+struct Exponents {
+  typename ExponentOf<Scalar>::Type power[powers + 1];
+  explicit INLINE Exponents(const Plan& plan) {
+    for (int i = 0; i < powers; ++i) power[i] = typename ExponentOf<Scalar>::Type(plan.exponent[i]);
+  }
+  INLINE const auto& operator[](int i) const { return power[i]; }
 };
 
 // ---- row scalars, double

@@ -63,6 +63,44 @@ void for_rows(const Arguments& a, F f) {
   at::parallel_for(0, a.rows, std::max<int64_t>(1, grain), f);
 }
 
+// With fewer rows than threads, threads share the classes of long rows.
+bool has_few_long_rows(const Arguments& a) {
+  return a.classes > kChunk && a.rows < at::get_num_threads();
+}
+
+void share(int64_t count, void (*body)(const void* context, int64_t i), const void* context) {
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(context, i);
+  });
+}
+
+void run(ForwardArguments& a) {
+  // The largest class and elementwise functions take further visits, which one thread does.
+  if (has_few_long_rows(a) && !a.plan.top && !a.plan.elements) {
+    a.share = share;
+    kernels().forward(a, 0, a.rows);
+  } else {
+    for_rows(a, [&](int64_t begin, int64_t end) { kernels().forward(a, begin, end); });
+  }
+}
+
+void run(BackwardArguments& a) {
+  a.last_class = a.classes;
+  if (has_few_long_rows(a) && a.layout.class_stride == 1 && a.gradient_layout.class_stride == 1) {
+    const int64_t chunks = (a.classes + kChunk - 1) / kChunk;
+    at::parallel_for(0, a.rows * chunks, 1, [&](int64_t begin, int64_t end) {
+      BackwardArguments part = a;
+      for (int64_t i = begin; i < end; ++i) {
+        part.first_class = i % chunks * kChunk;
+        part.last_class = std::min(a.classes, part.first_class + kChunk);
+        kernels().backward(part, i / chunks, i / chunks + 1);
+      }
+    });
+  } else {
+    for_rows(a, [&](int64_t begin, int64_t end) { kernels().backward(a, begin, end); });
+  }
+}
+
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& target,
                                            const std::optional<Tensor>& weight,
                                            const std::optional<Tensor>& vectors,
@@ -92,7 +130,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   a.row_coefficients = rows.mutable_data_ptr();
   a.value = per_row.data();
   a.label_weight = per_row.data() + a.rows;
-  for_rows(a, [&](int64_t begin, int64_t end) { kernels().forward(a, begin, end); });
+  run(a);
 
   double divisor = 1;
   if (reduced) {
@@ -134,7 +172,7 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
   a.upstream = row_upstream.const_data_ptr();
   a.upstream_stride = reduced ? 0 : 1;
   a.divisor = scalar_value(divisor);
-  for_rows(a, [&](int64_t begin, int64_t end) { kernels().backward(a, begin, end); });
+  run(a);
   if (!in_place) gradient.copy_(written);
   return gradient;
 }

@@ -55,15 +55,14 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
   return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
-// an exponential that is a square among it.
+// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need.
 template <int powers, bool further, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                        const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
-  using Power = typename ExponentOf<Scalar>::Type;
+  const Exponents<powers, Scalar> power(plan);
   const Mask lane = iota<Mask>();
   for (int i = 0; i < powers; ++i) sums[i] = 0;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
@@ -74,12 +73,8 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
-      Vector first = {};
       for (int i = 0; i < powers; ++i) {
-        const Vector e = further && i > 0 && plan.squared[i]
-                             ? first * first
-                             : keep(others, Power(plan.exponent[i])(d));
-        if (i == 0) first = e;
+        const Vector e = keep(others, power[i](d));
         partial[i] += e;
         if (further && i == 0) {
           part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
@@ -87,7 +82,7 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
       }
     });
     for (int i = 0; i < powers; ++i) sums[i] += reduce_sum(partial[i]);
-    if (further) part.move_to(more);
+    if (further) part.move_to(more, plan);
   }
   if (further && plan.apart) sums[0] = more.tail + more.ties;
 }
@@ -110,31 +105,34 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector linear = {}, square = {}, weighted = {}, vector = {}, vector_sum = {};
     if (plan.linear) {
+      Vector linear = {};
       for_each_vector(x, begin, end,
                       [&](Vector v, int64_t, Mask inside) { linear += keep(inside, v - shift); });
+      sums.linear += reduce_sum(linear);
     }
     if (plan.square) {
+      Vector square = {};
       for_each_vector(x, begin, end, [&](Vector v, int64_t, Mask) { square += v * v; });
+      sums.square += reduce_sum(square);
     }
     if (plan.weighted) {
+      Vector weighted = {};
       for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
         weighted += keep(inside, load_part(class_weight, k, end) * (v - shift));
       });
+      sums.weighted += reduce_sum(weighted);
     }
     if (plan.vector) {
+      Vector vector = {}, vector_sum = {};
       for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask) {
         const Vector c = load_part(class_vector, k, end);
         vector += keep(c != Vector{}, c * (v - shift));  // not 0 times -inf
         vector_sum += c;
       });
+      sums.vector += reduce_sum(vector);
+      sums.vector_sum += reduce_sum(vector_sum);
     }
-    sums.linear += reduce_sum(linear);
-    sums.square += reduce_sum(square);
-    sums.weighted += reduce_sum(weighted);
-    sums.vector += reduce_sum(vector);
-    sums.vector_sum += reduce_sum(vector_sum);
   }
   return sums;
 }
@@ -145,28 +143,31 @@ struct ElementSums {
 };
 
 // Sums over the classes that are not the label, where log p_k is not below the floor: a second
-// visit, once the softmax is known.
+// visit, once the softmax is known. Not inline: long and short rows have it in common.
 template <class Storage, class Scalar>
-INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                                const RowSoftmax<Scalar>& softmax, const Plan& plan) {
+__attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label,
+                                                   Scalar shift, const RowSoftmax<Scalar>& softmax,
+                                                   const Plan& plan) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
   const Mask lane = iota<Mask>();
+  const Elements<Scalar> elements(plan);
   ElementSums sums;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
     Vector gap[kMaxElements] = {}, factor[kMaxElements] = {};
-    for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
+    const auto visit = [&](Vector v, int64_t k, Mask inside) __attribute__((always_inline)) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
-      for_each_element(plan, d, softmax, [&](int i, Vector f, Mask above) {
+      for_each_element(plan, elements, d, softmax, [&](int i, Vector f, Mask above) {
         const Vector log_p = d - softmax.log_sum;
         gap[i] += keep(others & above, Scalar(plan.element[i].offset) + f * log_p);
         factor[i] += keep(others & above, f);
       });
-    });
+    };
+    for_each_vector(x, begin, end, visit);
     for (int i = 0; i < plan.elements; ++i) {
       sums.gap[i] += reduce_sum(gap[i]);
       sums.factor[i] += reduce_sum(factor[i]);
@@ -194,44 +195,53 @@ struct RowGradient {
 };
 
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
-// label's.
-template <int powers, bool further, class Storage, class Scalar>
-INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
-                           const RowGradient<Scalar>& row, const Plan& plan,
+// label's; with `more`, of plans for which powers and a constant are not all.
+template <int powers, bool more, class Storage, class Scalar>
+INLINE void write_gradient(const Storage* x, Storage* dx, int64_t begin, int64_t end,
+                           const RowGradient<Scalar>& row_gradient, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
-  using Power = typename ExponentOf<Scalar>::Type;
   constexpr int lanes = kLanes<Storage>;
+  // Copies, which stay in registers: for all that is known a store could change what is elsewhere.
+  const RowGradient<Scalar> row = row_gradient;
+  const Exponents<powers, Scalar> power(plan);
+  const Elements<Scalar> elements(plan);
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (plan.square) sum += row.linear * v;
-    if (plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
+    if (more && plan.square) sum += row.linear * v;
+    if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
-    Vector first = {};
     for (int i = 0; i < powers; ++i) {
-      const Vector e =
-          further && i > 0 && plan.squared[i] ? first * first : Power(plan.exponent[i])(d);
-      if (i == 0) first = e;
+      const Vector e = power[i](d);
       sum += row.power[i] * e;
-      if (further && i == 0) {
+      if (more && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);
-        if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, classes) * e;
-        if (plan.vector) sum += row.vector * load_part(class_vector, k, classes);
+        if (plan.vector_power) sum += row.vector_power * load_part(class_vector, k, end) * e;
+        if (plan.vector) sum += row.vector * load_part(class_vector, k, end);
         if (plan.column.top >= 0)
           sum += keep(iota<Mask>() == typename A::Integer(row.top_class - k), Vector{} + row.top);
-        for_each_element(plan, d, row.softmax, [&](int j, Vector f, Mask above) {
+        for_each_element(plan, elements, d, row.softmax, [&](int j, Vector f, Mask above) {
           sum += keep(above, row.element[j] * f);
         });
       }
     }
     return sum;
   };
-  int64_t k = 0;
-  for (; k + lanes <= classes; k += lanes) store(dx + k, gradient(load(x + k), k));
-  if (k < classes) {
-    const int rest = int(classes - k);
+  int64_t k = begin;
+  // Rounding to half precision ends a long chain of instructions: several vectors in turn keep the
+  // processor busy where it does not look far enough ahead.
+  constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 6;
+  for (; k + together * lanes <= end; k += together * lanes) {
+    Vector v[together];
+    for (int i = 0; i < together; ++i) v[i] = load(x + k + i * lanes);
+    for (int i = 0; i < together; ++i) v[i] = gradient(v[i], k + i * lanes);
+    for (int i = 0; i < together; ++i) store(dx + k + i * lanes, v[i]);
+  }
+  for (; k + lanes <= end; k += lanes) store(dx + k, gradient(load(x + k), k));
+  if (k < end) {
+    const int rest = int(end - k);
     store(dx + k, gradient(load(x + k, rest), k), rest);
   }
 }

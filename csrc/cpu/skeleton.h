@@ -3,6 +3,7 @@
 // Included once by each SIMD level.
 #pragma once
 
+#include "chunks.h"
 #include "kernels.h"
 #include "rows.h"
 // After math.h, whose functions on vectors the terms call.
@@ -128,8 +129,36 @@ INLINE void visit_further(const Plan& plan, const Storage* x, int64_t classes, i
   }
 }
 
-template <class Storage>
-INLINE void visit_row(const Arguments& a, const Storage* x, int64_t row, int64_t label,
+struct PowerSums {
+  double others[kMaxPowers] = {};  // of exp(q_i (x_k - shift)), k != label
+  FurtherSums further;
+};
+
+// Not inline: long and short rows have the large loops in common.
+template <class Storage, class Scalar>
+__attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
+                                          int64_t label, Scalar shift, const Scalar* vector,
+                                          PowerSums& sums) {
+  with_powers(plan.powers, [&](auto powers) {
+    constexpr int count = decltype(powers)::value;
+    if constexpr (count > 0) {
+      if (plan.further) {
+        sum_powers<count, true>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+      } else {
+        sum_powers<count, false>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+      }
+    }
+  });
+}
+
+// A vector over the classes from class k on, if there is one.
+template <class Scalar>
+INLINE const Scalar* from_class(const Scalar* vector, int64_t k) {
+  return vector ? vector + k : nullptr;
+}
+
+template <bool chunked, class Storage>
+INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, int64_t label,
                       Block& block, FurtherBlock& further, int r) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Plan& plan = a.plan;
@@ -137,27 +166,31 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t row, int64_t
   const Scalar* vector = class_vector<Scalar>(a, row, label);
   const Scalar x_y = load_scalar(x + label);
   // Without an exp the label itself is the point to subtract from: no maximum needs to be found.
-  const Scalar shift = plan.powers ? row_maximum(x, a.classes) : x_y;
-  FurtherSums more;
-  with_powers(plan.powers, [&](auto powers) {
-    constexpr int count = decltype(powers)::value;
-    if constexpr (count > 0) {
-      double sums[count];
-      if (plan.further || plan.squares) {
-        sum_powers<count, true>(x, a.classes, label, shift, plan, vector, sums, more);
-      } else {
-        sum_powers<count, false>(x, a.classes, label, shift, plan, vector, sums, more);
-      }
-      for (int i = 0; i < count; ++i) block.others[i][r] = sums[i];
-    }
-  });
+  Scalar shift = plan.powers ? Scalar(-__builtin_inf()) : x_y;
+  if (plan.powers) {
+    const auto find = [&](int64_t begin, int64_t end, Scalar& largest) {
+      largest = row_maximum(x + begin, end - begin);
+    };
+    merge_chunks<chunked>(a, shift, find, [](Scalar& m, Scalar part) { m = maximum(m, part); });
+  }
+  PowerSums power;
+  const auto sum_power = [&](int64_t begin, int64_t end, PowerSums& sums) {
+    sum_powers(plan, x + begin, end - begin, label - begin, shift, from_class(vector, begin), sums);
+  };
+  if (plan.powers) merge_chunks<chunked>(a, power, sum_power, Add());
+  for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.others[i];
   if (plan.linear || plan.square || plan.weighted || plan.vector) {
-    const PolynomialSums sums = sum_polynomials(x, a.classes, shift, plan, class_weight, vector);
-    block.linear[r] = sums.linear;
-    block.square[r] = sums.square;
-    block.weighted[r] = plan.weighted ? sums.weighted : sums.linear;
-    further.vector[r] = sums.vector;
-    further.vector_sum[r] = sums.vector_sum;
+    PolynomialSums polynomial;
+    const auto sum_polynomial = [&](int64_t begin, int64_t end, PolynomialSums& sums) {
+      sums = sum_polynomials(x + begin, end - begin, shift, plan, from_class(class_weight, begin),
+                             from_class(vector, begin));
+    };
+    merge_chunks<chunked>(a, polynomial, sum_polynomial, Add());
+    block.linear[r] = polynomial.linear;
+    block.square[r] = polynomial.square;
+    block.weighted[r] = plan.weighted ? polynomial.weighted : polynomial.linear;
+    further.vector[r] = polynomial.vector;
+    further.vector_sum[r] = polynomial.vector_sum;
   }
   block.shift[r] = shift;
   block.logit[r] = double(x_y) - double(shift);
@@ -165,8 +198,15 @@ INLINE void visit_row(const Arguments& a, const Storage* x, int64_t row, int64_t
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
   if (vector) further.vector_label[r] = vector[label];
   if (plan.further || plan.statistics) {
-    visit_further(plan, x, a.classes, label, shift, more, block, further, r);
+    visit_further(plan, x, a.classes, label, shift, power.further, block, further, r);
   }
+}
+
+template <class Storage>
+__attribute__((noinline)) void visit_long_row(const ForwardArguments& a, const Storage* x,
+                                              int64_t row, int64_t label, Block& block,
+                                              FurtherBlock& further, int r) {
+  visit_row<true>(a, x, row, label, block, further, r);
 }
 
 INLINE void skip_further(FurtherBlock& block, int r) {
@@ -294,7 +334,11 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       if (kept[r]) {
         const Storage* x = gather(logits + row_offset(a.layout, first + r), a.layout.class_stride,
                                   a.classes, scratch);
-        visit_row(a, x, first + r, label, block, further, r);
+        if (a.classes <= kChunk) {
+          visit_row<false>(a, x, first + r, label, block, further, r);
+        } else {
+          visit_long_row(a, x, first + r, label, block, further, r);
+        }
       } else {
         skip_row(block, r);
         if (has_further) skip_further(further, r);
@@ -363,12 +407,14 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
     return Scalar(double(upstream[r * a.upstream_stride]) / a.divisor);
   };
   const Scalar shared_scale = scale_of(0);
+  const int64_t first = a.first_class, last = a.last_class;
+  const bool more = a.plan.further || a.plan.square || a.plan.weighted;
   for (int64_t r = begin; r < end; ++r) {
     const int64_t label = a.target[r];
     Storage* const row_gradient = gradient + row_offset(a.gradient_layout, r);
     Storage* const dx = strided ? scratch_gradient : row_gradient;
     if (label == a.ignore_index) {
-      memset(dx, 0, sizeof(Storage) * a.classes);
+      memset(dx + first, 0, sizeof(Storage) * (last - first));
     } else {
       const Storage* x =
           gather(logits + row_offset(a.layout, r), a.layout.class_stride, a.classes, scratch);
@@ -377,16 +423,16 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
       const Scalar* vector = class_vector<Scalar>(a, r, label);
       with_powers(a.plan.powers, [&](auto powers) {
         constexpr int count = decltype(powers)::value;
-        if (a.plan.further || a.plan.squares) {
-          write_gradient<count, true>(x, dx, a.classes, row, a.plan, class_weight, vector);
+        if (more) {
+          write_gradient<count, true>(x, dx, first, last, row, a.plan, class_weight, vector);
         } else {
-          write_gradient<count, false>(x, dx, a.classes, row, a.plan, class_weight, vector);
+          write_gradient<count, false>(x, dx, first, last, row, a.plan, class_weight, vector);
         }
       });
-      store_scalar(dx + label, row.label);
+      if (first <= label && label < last) store_scalar(dx + label, row.label);
     }
     if (strided) {
-      for (int64_t k = 0; k < a.classes; ++k)
+      for (int64_t k = first; k < last; ++k)
         row_gradient[k * a.gradient_layout.class_stride] = dx[k];
     }
   }
