@@ -56,10 +56,11 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
 }
 
 // sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
-// an exponential that is a square among it.
-template <int powers, bool further, class Storage, class Scalar>
+// an exponential that is a square among it, and what bounded scores do.
+template <int powers, bool further, bool scores, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
+                       const Plan& plan, const Scalar* vector, const Scalar* u, double* sums,
+                       FurtherSums& more) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
@@ -69,11 +70,12 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector partial[powers] = {};
+    Vector partial[powers] = {}, moment[powers] = {};
     FurtherPart<Vector> part;
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
+      const Vector score = scores ? load_part(u, k, end) : Vector{};
       Vector first = {};
       for (int i = 0; i < powers; ++i) {
         const Vector e = further && i > 0 && plan.squared[i]
@@ -81,12 +83,15 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
                              : keep(others, Power(plan.exponent[i])(d));
         if (i == 0) first = e;
         partial[i] += e;
+        if (scores) moment[i] += e * score;
         if (further && i == 0) {
-          part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
+          part.template add<scores>(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{},
+                                    score, others, plan);
         }
       }
     });
     for (int i = 0; i < powers; ++i) sums[i] += reduce_sum(partial[i]);
+    for (int i = 0; scores && i < powers; ++i) more.moment[i] += reduce_sum(moment[i]);
     if (further) part.move_to(more);
   }
   if (further && plan.apart) sums[0] = more.tail + more.ties;
@@ -142,13 +147,15 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
 struct ElementSums {
   double gap[kMaxElements] = {};     // of offset + f_k log p_k
   double factor[kMaxElements] = {};  // of f_k
+  double moment[kMaxElements] = {};  // of f_k u_k, of bounded scores
 };
 
 // Sums over the classes that are not the label, where log p_k is not below the floor: a second
 // visit, once the softmax is known.
-template <class Storage, class Scalar>
+template <bool scores, class Storage, class Scalar>
 INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                                const RowSoftmax<Scalar>& softmax, const Plan& plan) {
+                                const RowSoftmax<Scalar>& softmax, const Plan& plan,
+                                const Scalar* u) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
@@ -157,7 +164,7 @@ INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector gap[kMaxElements] = {}, factor[kMaxElements] = {};
+    Vector gap[kMaxElements] = {}, factor[kMaxElements] = {}, moment[kMaxElements] = {};
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
@@ -165,11 +172,13 @@ INLINE ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label
         const Vector log_p = d - softmax.log_sum;
         gap[i] += keep(others & above, Scalar(plan.element[i].offset) + f * log_p);
         factor[i] += keep(others & above, f);
+        if (scores) moment[i] += keep(others & above, f * load_part(u, k, end));
       });
     });
     for (int i = 0; i < plan.elements; ++i) {
       sums.gap[i] += reduce_sum(gap[i]);
       sums.factor[i] += reduce_sum(factor[i]);
+      if (scores) sums.moment[i] += reduce_sum(moment[i]);
     }
   }
   return sums;
@@ -195,8 +204,8 @@ struct RowGradient {
 
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
 // label's.
-template <int powers, bool further, class Storage, class Scalar>
-INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
+template <int powers, bool further, class Storage, class Written, class Scalar>
+INLINE void write_gradient(const Storage* x, Written* dx, int64_t classes,
                            const RowGradient<Scalar>& row, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
@@ -206,7 +215,7 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t classes,
   constexpr int lanes = kLanes<Storage>;
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (plan.square) sum += row.linear * v;
+    if (plan.column.linear >= 0) sum += row.linear * v;
     if (plan.weighted) sum += row.class_weight * load_part(class_weight, k, classes);
     const Vector d = v - row.shift;
     Vector first = {};

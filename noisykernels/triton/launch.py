@@ -107,6 +107,8 @@ def forward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`noisykernels::forward`."""
     x, problem = prepare(logits, target, weight, vectors, ignore_index)
@@ -235,6 +237,8 @@ def backward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> Tensor:
     """`noisykernels::backward`."""
     x, problem = prepare(logits, target, weight, vectors, ignore_index)
