@@ -77,6 +77,45 @@ def test_precisions(case: Case, bound: Bound, dtype: torch.dtype, simd_level: st
         assert max(errors(case, bound, 5.0, logits.to(dtype), labels)) <= 1
 
 
+@each_bound
+@each_loss
+def test_triton(case: Case, bound: Bound, regime: str) -> None:
+    """On chip, and streamed in two parts."""
+    with backends.use("triton"):
+        logits, labels = FAMILIES["normal"](4, 65)
+        assert max(errors(case, bound, 5.0, logits.float(), labels)) <= 1
+
+
+@pytest.mark.parametrize("family", ["offset+1e4", "wrong", "right", "ties"])
+@each_bound
+@each_kind_of_pass
+def test_triton_on_families_of_logits(case: Case, bound: Bound, family: str, regime: str) -> None:
+    with backends.use("triton"):
+        logits, labels = FAMILIES[family](4, 65)
+        assert max(errors(case, bound, 20.0, logits.float(), labels)) <= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
+@each_bound
+@each_kind_of_pass
+def test_triton_in_other_precisions(
+    case: Case, bound: Bound, dtype: torch.dtype, regime: str
+) -> None:
+    with backends.use("triton"):
+        for length in 0.5, 40.0:
+            logits, labels = FAMILIES["normal"](4, 65)
+            assert max(errors(case, bound, length, logits.to(dtype), labels)) <= 1
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+@each_bound
+def test_triton_with_huge_and_tiny_logits(bound: Bound, size: float, regime: str) -> None:
+    case = Case("sgce", {"q": 0.7})
+    logits, labels = FAMILIES["normal"](4, 65)
+    with backends.use("triton"):
+        assert max(errors(case, bound, 5.0, (size * logits).float(), labels)) <= 1
+
+
 @pytest.mark.parametrize("classes", [1, 2, 3, 14, 128, 257, 1001, 4096])
 @each_bound
 @each_core_loss
@@ -235,6 +274,19 @@ def test_rows_of_zeros_have_scores_of_zero(case: Case, bound: Bound, backend: st
 @each_bound
 @each_kind_of_pass
 def test_a_row_that_is_not_finite(case: Case, bound: Bound, odd: float, backend: str) -> None:
+    check_a_row_that_is_not_finite(case, bound, odd)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@each_bound
+@each_kind_of_pass
+@pytest.mark.usefixtures("split")
+def test_a_long_row_that_is_not_finite(case: Case, bound: Bound, odd: float) -> None:
+    with backends.use("triton"):
+        check_a_row_that_is_not_finite(case, bound, odd)
+
+
+def check_a_row_that_is_not_finite(case: Case, bound: Bound, odd: float) -> None:
     """It is NaN, unless its label is ignored; the others do not notice."""
     x, labels = torch.randn(3, 5), torch.tensor([0, 2, 4])
     loss = bound(case.module(5, reduction="none"), 2.0)
