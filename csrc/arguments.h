@@ -9,6 +9,9 @@ enum class ScalarType { kFloat, kDouble, kHalf, kBFloat16 };
 
 enum class Reduction : int64_t { kNone, kMean, kSum };
 
+// What the loss is computed of: the logits, or what makes their length, see terms/scores.h.
+enum class Scores : int64_t { kLogits, kNormalized, kClipped };
+
 constexpr int kMaxTerms = 16;
 constexpr int kMaxPowers = 3;
 constexpr int kMaxElements = 2;
@@ -58,6 +61,7 @@ struct Columns {
   int log_sum = -1;
   int top_miss = -1;
   int element = -1;     // the first of them
+  int ratio = -1;       // of bounded scores, and next to it the rest of it
   int statistics = -1;  // the first of kStatistics
   int count = 0;
 };
@@ -86,6 +90,8 @@ struct Plan {
   bool vector_power = false;  // row sum of v_k exp(x_k - m)
   bool by_sample = false;     // v is the row's own, not its label's
   bool statistics = false;
+  Scores scores = Scores::kLogits;
+  double length = 0;  // of bounded scores
 
   // Sum the exponentials with the largest kept apart, for what is small where one class is certain.
   bool apart = false;

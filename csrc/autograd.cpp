@@ -39,6 +39,8 @@ struct Loss {
   int64_t reduction;
   bool statistics;
   int64_t backend;
+  int64_t scores;
+  double length;
 };
 
 Tensor call_backward(const Tensor& upstream, const Tensor& logits, const Tensor& target,
@@ -46,7 +48,7 @@ Tensor call_backward(const Tensor& upstream, const Tensor& logits, const Tensor&
                      const Tensor& rows, const Tensor& divisor, const Loss& loss) {
   return backward_op().call(upstream, logits, target, weight, vectors, rows, divisor, loss.terms,
                             loss.values, loss.ignore_index, loss.reduction, loss.statistics,
-                            loss.backend);
+                            loss.backend, loss.scores, loss.length);
 }
 
 struct FusedLossBackward : torch::autograd::Node {
@@ -102,7 +104,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                                            const std::optional<Tensor>& vectors,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
                                            int64_t ignore_index, int64_t reduction, bool statistics,
-                                           int64_t backend) {
+                                           int64_t backend, int64_t scores, double length) {
   TORCH_CHECK(!(weight && torch::autograd::compute_requires_grad(*weight)),
               "the losses are not differentiable with respect to weight");
   TORCH_CHECK(!(vectors && torch::autograd::compute_requires_grad(*vectors)),
@@ -110,7 +112,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   auto result = [&] {
     at::AutoDispatchBelowADInplaceOrView guard;
     return forward_op().call(logits, target, weight, vectors, terms, values, ignore_index,
-                             reduction, statistics, backend);
+                             reduction, statistics, backend, scores, length);
   }();
   auto& [loss, rows, divisor] = result;
 
@@ -118,7 +120,8 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   const bool has_tangent = torch::autograd::isFwGradDefined(logits);
   if (!differentiated && !has_tangent) return result;
 
-  Loss spec{terms.vec(), values.vec(), ignore_index, reduction, statistics, backend};
+  Loss spec{terms.vec(), values.vec(), ignore_index, reduction,
+            statistics,  backend,      scores,       length};
   if (has_tangent) {
     const Tensor tangent = logits._fw_grad(/*level=*/0);
     loss._set_fw_grad(tangent_of_loss(tangent, logits._fw_primal(/*level=*/0), target, weight,
@@ -146,15 +149,16 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
                 const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
                 const Tensor& rows, const Tensor& divisor, at::IntArrayRef terms,
                 at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
-                bool statistics, int64_t backend) {
+                bool statistics, int64_t backend, int64_t scores, double length) {
   if (torch::autograd::compute_requires_grad(upstream, logits) ||
       torch::autograd::isFwGradDefined(upstream) || torch::autograd::isFwGradDefined(logits)) {
     return backward_formula_op().call(upstream, logits, target, weight, vectors, rows, divisor,
-                                      terms, values, ignore_index, reduction, statistics, backend);
+                                      terms, values, ignore_index, reduction, statistics, backend,
+                                      scores, length);
   }
   at::AutoDispatchBelowADInplaceOrView guard;
   return backward_op().call(upstream, logits, target, weight, vectors, rows, divisor, terms, values,
-                            ignore_index, reduction, statistics, backend);
+                            ignore_index, reduction, statistics, backend, scores, length);
 }
 
 }  // namespace

@@ -109,11 +109,11 @@ struct Inputs {
   int64_t classes() const { return logits.size(class_axis(logits)); }
 
   void fill(Arguments& a, at::IntArrayRef terms, at::ArrayRef<double> values, int64_t ignore_index,
-            bool statistics) const {
+            bool statistics, int64_t scores, double length) const {
     TORCH_CHECK_VALUE(values.size() == 3 * terms.size(),
                       "values must hold a weight and two parameters for each term");
     a.plan = make_plan(terms.data(), values.data(), int64_t(terms.size()), class_weight.defined(),
-                       statistics);
+                       statistics, scores, length);
     a.dtype = scalar_type(logits);
     a.rows = labels.numel();
     a.classes = classes();

@@ -23,7 +23,8 @@ struct Terms {
 at::Tensor fused_loss(const at::Tensor& logits, const at::Tensor& target,
                       const std::optional<at::Tensor>& weight,
                       const std::optional<at::Tensor>& vectors, const Terms& terms,
-                      int64_t ignore_index, int64_t reduction, int64_t backend) {
+                      int64_t ignore_index, int64_t reduction, int64_t backend, int64_t scores,
+                      double length) {
   // The dispatcher would choose by any of them, a meta tensor first.
   const auto elsewhere = [&](const at::Tensor& t) { return t.device() != logits.device(); };
   TORCH_CHECK(
@@ -31,7 +32,7 @@ at::Tensor fused_loss(const at::Tensor& logits, const at::Tensor& target,
       "tensors on different devices");
   static const auto op = find_op<Forward>("forward");
   return std::get<0>(op.call(logits, target, weight, vectors, terms.ids, terms.values, ignore_index,
-                             reduction, /*statistics=*/false, backend));
+                             reduction, /*statistics=*/false, backend, scores, length));
 }
 
 }  // namespace
@@ -44,8 +45,12 @@ PYBIND11_MODULE(_C, m) {
       .def(pybind11::init<std::vector<int64_t>, std::vector<double>>(), pybind11::arg("ids"),
            pybind11::arg("values"))
       .def(pybind11::self == pybind11::self);
+  using pybind11::arg;
   m.def("fused_loss", torch::wrap_pybind_function_no_gil(fused_loss),
-        "The loss of `noisykernels::forward`, called without the cost of its schema.");
+        "The loss of `noisykernels::forward`, called without the cost of its schema.",
+        arg("logits"), arg("target"), arg("weight"), arg("vectors"), arg("terms"),
+        arg("ignore_index"), arg("reduction"), arg("backend"), arg("scores") = 0,
+        arg("length") = 0.0);
   m.def("terms", &term_names, "Names of the terms, in the order of their ids.");
 #ifdef NOISYKERNELS_CUDA
   m.attr("cuda") = true;

@@ -10,13 +10,14 @@ namespace noisykernels {
 using Forward = std::tuple<at::Tensor, at::Tensor, at::Tensor>(
     const at::Tensor& logits, const at::Tensor& target, const std::optional<at::Tensor>& weight,
     const std::optional<at::Tensor>& vectors, at::IntArrayRef terms, at::ArrayRef<double> values,
-    int64_t ignore_index, int64_t reduction, bool statistics, int64_t backend);
+    int64_t ignore_index, int64_t reduction, bool statistics, int64_t backend, int64_t scores,
+    double length);
 using Backward = at::Tensor(const at::Tensor& upstream, const at::Tensor& logits,
                             const at::Tensor& target, const std::optional<at::Tensor>& weight,
                             const std::optional<at::Tensor>& vectors, const at::Tensor& rows,
                             const at::Tensor& divisor, at::IntArrayRef terms,
                             at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
-                            bool statistics, int64_t backend);
+                            bool statistics, int64_t backend, int64_t scores, double length);
 
 // Found once: `static const auto op = find_op<Forward>("forward");`
 template <class Signature>

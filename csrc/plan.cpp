@@ -70,7 +70,7 @@ Columns make_columns(const Plan& plan, int needs, bool has_class_weight) {
   add(c.power, plan.powers);
   add(c.entropy, plan.entropy);
   add(c.vector_power, plan.vector_power);
-  add(c.linear, plan.square);
+  add(c.linear, plan.square || plan.scores != Scores::kLogits);
   add(c.constant, needs & kLinearSum || (needs & kWeightedSum && !has_class_weight));
   add(c.class_weight, plan.weighted);
   add(c.vector, plan.vector);
@@ -79,6 +79,7 @@ Columns make_columns(const Plan& plan, int needs, bool has_class_weight) {
   add(c.log_sum, plan.elements > 0);
   add(c.top_miss, plan.elements > 0);
   add(c.element, plan.elements);
+  add(c.ratio, plan.scores != Scores::kLogits ? 2 : 0);
   add(c.statistics, plan.statistics ? kStatistics : 0);
   return c;
 }
@@ -86,7 +87,11 @@ Columns make_columns(const Plan& plan, int needs, bool has_class_weight) {
 }  // namespace
 
 Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool has_class_weight,
-               bool statistics) {
+               bool statistics, int64_t scores, double length) {
+  if (scores < 0 || scores > int64_t(Scores::kClipped))
+    throw std::invalid_argument("unknown kind of scores");
+  if (scores && !(length > 0 && std::isfinite(length)))
+    throw std::invalid_argument("the length of scores must be positive");
   if (count > kMaxTerms) throw std::invalid_argument("more terms than one pass can carry");
   Plan plan;
   int needs = statistics ? kSoftmax : 0;
@@ -114,6 +119,8 @@ Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool h
   plan.vector_power = needs & kVectorPowerSum;
   plan.by_sample = needs & kBySample;
   plan.statistics = statistics;
+  plan.scores = Scores(scores);
+  plan.length = length;
   plan.apart = needs & (kEntropySum | kTop | kElementSum);
   plan.further = plan.apart || plan.vector || plan.vector_power;
   plan.column = make_columns(plan, needs, has_class_weight);

@@ -34,6 +34,8 @@ def fused_loss(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """A weighted sum of terms in one pass, forward and backward.
 
@@ -51,6 +53,8 @@ def fused_loss(
         reduction: 0 none, 1 mean, 2 sum.
         statistics: whether the last rows of the second result are `noisykernels.terms.STATISTICS`.
         backend: position in `noisykernels.backends.NAMES`.
+        scores: what the loss is computed of: 0 the logits, 1 normalized, 2 clipped to `length`.
+        length: of the scores; the loss of them is one pass too.
 
     Returns:
         The loss, float32 for half precision logits, and the numbers of rows, which
@@ -74,6 +78,8 @@ def fused_loss(
         reduction,
         statistics,
         backend,
+        scores,
+        length,
     )
     return loss, rows
 
@@ -105,4 +111,4 @@ class FusedLoss(torch.autograd.Function):
             logits.requires_grad or upstream.requires_grad
         )
         op = _backward_formula if differentiated else _backward
-        return op(upstream, *ctx.saved_tensors, *ctx.loss), *[None] * 9
+        return op(upstream, *ctx.saved_tensors, *ctx.loss), *[None] * (3 + len(ctx.loss))

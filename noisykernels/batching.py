@@ -47,6 +47,8 @@ def forward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[int, int, int]]:
     """`noisykernels::forward`; the loss and the divisor are batched in front, rows behind."""
     _require_shared(in_dims[2], in_dims[3])
@@ -65,6 +67,8 @@ def forward(
         NONE,
         statistics,
         backend,
+        scores,
+        length,
     )
     loss = losses.reshape(target.shape)
     divisor = torch.ones(batch, dtype=losses.dtype, device=losses.device)
@@ -99,6 +103,8 @@ def backward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[Tensor, int]:
     """`noisykernels::backward`."""
     _require_shared(in_dims[3], in_dims[4])
@@ -125,6 +131,8 @@ def backward(
         NONE,
         statistics,
         backend,
+        scores,
+        length,
     )
     return gradient.reshape(logits.shape), 0
 

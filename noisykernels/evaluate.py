@@ -13,6 +13,7 @@ from torch import Tensor
 from noisykernels import backends, formula, published, statistics, validation
 from noisykernels.autograd import fused_loss
 from noisykernels.backends import extension
+from noisykernels.bounded import Scores, rescaled, widened
 from noisykernels.ops import REDUCTIONS
 from noisykernels.plan import Part, Plan
 from noisykernels.registry import LOSSES
@@ -32,14 +33,26 @@ def evaluate(
     reduction: str,
     sample_weight: Tensor | None = None,
     return_stats: bool = False,
+    scores: Scores | tuple[()] = (),
 ) -> LossAndStats:
-    """Check the arguments, choose the backend, and compute the loss."""
+    """Check the arguments, choose the backend, and compute the loss of the logits or their scores.
+
+    `scores` are what the operators take last: nothing for the logits as they are.
+    """
     if sample_weight is not None or return_stats:
         return _with_options(
-            plan, input, target, weight, ignore_index, reduction, sample_weight, return_stats
+            plan,
+            input,
+            target,
+            weight,
+            ignore_index,
+            reduction,
+            sample_weight,
+            return_stats,
+            scores,
         )
     if extension is None or torch.compiler.is_dynamo_compiling():
-        return _checked(plan, input, target, weight, ignore_index, reduction)
+        return _checked(plan, input, target, weight, ignore_index, reduction, scores)
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
     # then is it worth the time to find out what to say.
     try:
@@ -53,15 +66,16 @@ def evaluate(
             or type(ignore_index) is not int
             or target.is_floating_point()
         ):
-            return _checked(plan, input, target, weight, ignore_index, reduction)
+            return _checked(plan, input, target, weight, ignore_index, reduction, scores)
         code = REDUCTIONS[reduction]
         fused = extension.fused_loss
         loss: Tensor = fused(
-            input, target, weight, first.vectors, first.native, ignore_index, code, backend
+            input, target, weight, first.vectors, first.native, ignore_index, code, backend, *scores
         )
         for more in plan.passes[1:]:
+            vectors, native = more.vectors, more.native
             loss = loss + fused(
-                input, target, weight, more.vectors, more.native, ignore_index, code, backend
+                input, target, weight, vectors, native, ignore_index, code, backend, *scores
             )
         return loss
     except Exception:
@@ -78,6 +92,7 @@ def _with_options(
     reduction: str,
     sample_weight: Tensor | None,
     return_stats: bool,
+    scores: Scores | tuple[()],
 ) -> Tensor | tuple[Tensor, Stats]:
     """`evaluate` with the options that a plain step does not use and does not pay for.
 
@@ -96,12 +111,15 @@ def _with_options(
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type, input)
-    if not plan.runs_on(backend) or probabilities:
+    if not _runs_on(backend, plan, scores) or probabilities:
+        if scores:
+            input = rescaled(widened(input), scores)
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
+        code = REDUCTIONS[inner]
         loss, rows = _fused(
-            plan, input, target, weight, ignore_index, REDUCTIONS[inner], backend, return_stats
+            plan, input, target, weight, ignore_index, code, backend, return_stats, scores
         )
         stats = statistics.of_rows(rows, target) if return_stats else None
     if sample_weight is not None:
@@ -143,12 +161,20 @@ def _checked(
     weight: Tensor | None,
     ignore_index: int,
     reduction: str,
+    scores: Scores | tuple[()],
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type, input)
-    if not plan.runs_on(backend) or target.is_floating_point():
+    if not _runs_on(backend, plan, scores) or target.is_floating_point():
+        if scores:
+            input = rescaled(widened(input), scores)
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
-    return _fused(plan, input, target, weight, ignore_index, code, backend, False)[0]
+    return _fused(plan, input, target, weight, ignore_index, code, backend, False, scores)[0]
+
+
+def _runs_on(backend: int, plan: Plan, scores: Scores | tuple[()]) -> bool:
+    """Whether the kernels of a backend compute it; those of CUDA do not bound scores yet."""
+    return plan.runs_on(backend) and not (scores and backend == backends.CUDA)
 
 
 def _takes_probabilities(plan: Plan, target: Tensor) -> bool:
@@ -169,6 +195,7 @@ def _fused(
     reduction: int,
     backend: int,
     return_stats: bool,
+    scores: Scores | tuple[()],
 ) -> tuple[Tensor, Tensor]:
     """The loss, and what the first pass leaves for each row."""
     results = [
@@ -183,6 +210,7 @@ def _fused(
             reduction,
             return_stats and i == 0,
             backend,
+            *scores,
         )
         for i, (vectors, terms, values, _) in enumerate(plan.passes)
     ]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from noisykernels import validation
+from noisykernels.bounded import Scores
 from noisykernels.evaluate import LossAndStats, evaluate
 from noisykernels.plan import Part, Plan, checked_part, plan
 from noisykernels.registry import LOSSES, Parameter
@@ -31,7 +32,12 @@ class Loss(nn.Module):
     """None where numbers are tensors: they are read at each call."""
 
     def __init__(
-        self, parts: tuple[Part, ...], weight: Tensor | None, ignore_index: int, reduction: str
+        self,
+        parts: tuple[Part, ...],
+        weight: Tensor | None,
+        ignore_index: int,
+        reduction: str,
+        scores: Scores | tuple[()] = (),
     ) -> None:
         """Take parts whose parameters have been checked; check the options."""
         super().__init__()
@@ -41,6 +47,7 @@ class Loss(nn.Module):
         self.register_buffer("weight", weight)
         self._ignore_index = validation.integer("ignore_index", ignore_index)
         self._reduction = reduction
+        self._scores = scores
         self._made_of = parts
         for prefix, part in self._prefixed():
             self._register_tensors(part, prefix)
@@ -134,6 +141,7 @@ class Loss(nn.Module):
             self._reduction,
             sample_weight,
             return_stats,
+            self._scores,
         )
 
     def __add__(self, other: Loss) -> SumLoss:
@@ -194,7 +202,8 @@ class Loss(nn.Module):
             options.append(f"ignore_index={self._ignore_index}")
         if self._reduction != "mean":
             options.append(f"reduction={self._reduction!r}")
-        return ", ".join([*self._describe_parts(), *options])
+        bound = [str(self._scores)] if self._scores else []
+        return ", ".join([*self._describe_parts(), *bound, *options])
 
     def _describe_parts(self) -> list[str]:
         text = " + ".join("*".join([*_scale(part), _call(part)]) for part in self._parts)
@@ -207,10 +216,11 @@ class Loss(nn.Module):
             "ignore_index": self._ignore_index,
             "label_smoothing": self._parts[0].parameters.get("label_smoothing", 0.0),
             "reduction": self._reduction,
+            "scores": str(self._scores or "not bounded"),
         }
 
     def _with_parts(self, parts: tuple[Part, ...]) -> SumLoss:
-        return SumLoss(parts, self.weight, self._ignore_index, self._reduction)
+        return SumLoss(parts, self.weight, self._ignore_index, self._reduction, self._scores)
 
     def _scaled(self, scaling: Callable[[float], float]) -> SumLoss:
         scales = [validation.number("the scale of a loss", scaling(p.scale)) for p in self._parts]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from noisykernels.backends import extension
+from noisykernels.bounded import Scores, class_axis, pulled_back, rescaled_plainly, widened
 from noisykernels.terms import TERMS, Need, WeightedTerm, columns, gradient
 
 NONE, MEAN, SUM = range(3)
@@ -28,7 +29,10 @@ LIBRARY = torch.library.Library("noisykernels", "DEF")
 """Keeps the registrations alive."""
 
 _INPUTS = "Tensor logits, Tensor target, Tensor? weight, Tensor? vectors"
-_LOSS = "int[] terms, float[] values, int ignore_index, int reduction, bool statistics, int backend"
+_LOSS = (
+    "int[] terms, float[] values, int ignore_index, int reduction, bool statistics, int backend, "
+    "int scores=0, float length=0."
+)
 for _name in ("forward", "triton_forward"):
     LIBRARY.define(f"{_name}({_INPUTS}, {_LOSS}) -> (Tensor loss, Tensor rows, Tensor divisor)")
 for _name in ("backward", "triton_backward", "backward_formula"):
@@ -81,10 +85,12 @@ def _forward_fake(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     dtype = arithmetic_dtype(logits.dtype)
     loss = logits.new_empty(target.shape if reduction == NONE else (), dtype=dtype)
-    names = columns(unpack(terms, values), weight is not None, statistics)
+    names = columns(unpack(terms, values), weight is not None, statistics, scores != 0)
     rows = logits.new_empty((len(names), target.numel()), dtype=dtype)
     return loss, rows, logits.new_empty((), dtype=dtype)
 
@@ -104,6 +110,8 @@ def _backward_fake(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> Tensor:
     return torch.empty_like(logits)
 
@@ -122,10 +130,21 @@ def _backward_formula(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> Tensor:
     """The backward in plain torch, from the logits: `rows` depend on them too."""
     spec = unpack(terms, values, vectors)
-    return gradient(upstream, logits, target, weight, spec, ignore_index, reduction == MEAN)
+    mean = reduction == MEAN
+    if scores == 0:
+        return gradient(upstream, logits, target, weight, spec, ignore_index, mean)
+    kept = (target.long() != ignore_index).unsqueeze(class_axis(logits))
+    z = torch.where(kept, widened(logits), 0.0)
+    kind = Scores(scores, length)
+    of_scores = gradient(
+        upstream, rescaled_plainly(z, kind), target, weight, spec, ignore_index, mean
+    )
+    return pulled_back(of_scores, z, kind).to(logits.dtype)
 
 
 LIBRARY.impl("backward_formula", _backward_formula, "CompositeImplicitAutograd")

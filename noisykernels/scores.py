@@ -1,17 +1,19 @@
-"""Bounded scores: logits scaled to a norm, or down to it, before they enter a loss.
+"""Bounded scores: logits scaled to a length, or down to it, before they enter a loss.
 
 Losses that are unbounded below, such as MUH, need them, and clipped logits make any loss bounded.
-Each function is two passes over the logits forward and two backward, beside those of the loss.
+`Normalized` and `Clipped` make a loss that takes its scores in the same pass. `normalize` and
+`clip` are two passes over the logits forward and two backward, beside those of the loss.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from noisykernels import validation
+from noisykernels.bounded import CLIPPED, NORMALIZED, Scores, rescaled
+from noisykernels.modules import Loss
 
 
 def normalize(input: Tensor, scale: float = 1.0) -> Tensor:
@@ -24,8 +26,8 @@ def normalize(input: Tensor, scale: float = 1.0) -> Tensor:
 
     Returns:
         Scores of input's shape and dtype; half precision is computed in float32. Where the logits
-        of a sample are not finite, or the sum of their squares is not, its scores are NaN; its
-        gradient is 0 if nothing depends on them, as where its label is ignored.
+        of a sample are not all finite its scores are NaN; its gradient is 0 if nothing depends on
+        them, as where its label is ignored.
 
     Raises:
         ValueError: If scale is out of range or input has no class dimension.
@@ -35,10 +37,12 @@ def normalize(input: Tensor, scale: float = 1.0) -> Tensor:
         Lemire Paquin et al. 2026, arXiv:2605.20347, for losses that are unbounded below.
 
     Example:
+        >>> import torch
         >>> normalize(torch.tensor([[3.0, 4.0]]), scale=10.0)
         tensor([[6., 8.]])
     """
-    return _rescaled(input, "scale", scale, True)
+    validation.check_logits(input)
+    return rescaled(input, Scores(NORMALIZED, _length("scale", scale)))
 
 
 def clip(input: Tensor, delta: float) -> Tensor:
@@ -61,63 +65,95 @@ def clip(input: Tensor, delta: float) -> Tensor:
         arXiv:2212.04055.
 
     Example:
+        >>> import torch
         >>> clip(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), delta=1.0)
         tensor([[0.6000, 0.8000],
                 [0.3000, 0.4000]])
     """
-    return _rescaled(input, "delta", delta, False)
-
-
-def _rescaled(input: Tensor, name: str, length: float, grow: bool) -> Tensor:
     validation.check_logits(input)
+    return rescaled(input, Scores(CLIPPED, _length("delta", delta)))
+
+
+class Normalized(Loss):
+    """A loss of normalized scores, ``loss(scale * z / ||z||, y)``, in one pass each way.
+
+    Takes what the loss takes. Statistics are those of the scores, and half-precision logits are not
+    rounded again on the way. Two losses of scores of one length add to a loss of those.
+
+    Args:
+        loss: A loss or a weighted sum of losses, of logits as they are.
+        scale: Euclidean length of the scores, scale > 0.
+
+    Raises:
+        ValueError: If scale is out of range, or the loss takes bounded scores already.
+        TypeError: If loss is not a loss of this package or scale is not a number.
+
+    Source:
+        As `normalize`.
+
+    Example:
+        >>> import torch, noisykernels as nk
+        >>> criterion = Normalized(nk.MUHLoss(), scale=10.0)
+        >>> criterion
+        Normalized(muh(quadratic=0.0), scale=10.0)
+        >>> criterion(torch.tensor([[3.0, 4.0]]), torch.tensor([1]))
+        tensor(-1.)
+    """
+
+    def __init__(self, loss: Loss, scale: float = 1.0) -> None:
+        """Check the arguments and take the loss's parts and options."""
+        super().__init__(**_parts_and_options(loss))
+        self._scores = Scores(NORMALIZED, _length("scale", scale))
+
+
+class Clipped(Loss):
+    """A loss of clipped scores, ``loss(z * min(1, delta / ||z||), y)``, in one pass each way.
+
+    Takes what the loss takes, see `Normalized`.
+
+    Args:
+        loss: A loss or a weighted sum of losses, of logits as they are.
+        delta: Largest Euclidean length of the scores, delta > 0.
+
+    Raises:
+        ValueError: If delta is out of range, or the loss takes bounded scores already.
+        TypeError: If loss is not a loss of this package or delta is not a number.
+
+    Source:
+        As `clip`.
+
+    Example:
+        >>> import torch, noisykernels as nk
+        >>> criterion = Clipped(nk.CELoss() + nk.MAELoss(), delta=1.0)
+        >>> criterion
+        Clipped(ce + mae, delta=1.0)
+        >>> criterion(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), torch.tensor([1, 0]))
+        tensor(1.6464)
+    """
+
+    def __init__(self, loss: Loss, delta: float) -> None:
+        """Check the arguments and take the loss's parts and options."""
+        super().__init__(**_parts_and_options(loss))
+        self._scores = Scores(CLIPPED, _length("delta", delta))
+
+
+def _length(name: str, length: Any) -> float:
     if isinstance(length, Tensor):
         raise TypeError(f"{name} must be a number, got {validation.describe(length)}")
     number = validation.number(name, length)
     if number <= 0:
         raise ValueError(f"{name} must satisfy {name} > 0, got {length!r}")
-    apply: Any = _Rescaled.apply
-    result: Tensor = apply(input, number, grow)
-    return result
+    return number
 
 
-class _Rescaled(torch.autograd.Function):
-    """``z * length / ||z||`` where z is longer, or with `grow` everywhere."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(input: Tensor, length: float, grow: bool) -> Tensor:
-        z, norm, rescaled = _lengths(input, length, grow)
-        return (z * torch.where(rescaled, length / norm, 1.0)).to(input.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        input, ctx.length, ctx.grow = inputs
-        ctx.save_for_backward(input)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        """A step along z does not change the scores: what is across it counts."""
-        (input,) = ctx.saved_tensors
-        z, norm, rescaled = _lengths(input, ctx.length, ctx.grow)
-        g = upstream.to(z.dtype)
-        along = (z * g).sum(_axis(input), keepdim=True) / norm.square()
-        across = g - torch.where(rescaled, along, 0.0) * z
-        result = torch.where(rescaled, ctx.length / norm, 1.0) * across
-        # Of an ignored sample no score matters: 0 times NaN must not come back.
-        unread = norm.isnan() & (upstream == 0)
-        return torch.where(unread, 0.0, result).to(input.dtype), None, None
-
-
-def _axis(input: Tensor) -> int:
-    return 1 if input.dim() > 1 else 0
-
-
-def _lengths(input: Tensor, length: float, grow: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The logits, their lengths, and which are rescaled; zeros have a length that keeps them so."""
-    z = input.to(torch.promote_types(input.dtype, torch.float32))
-    square = z.square().sum(_axis(input), keepdim=True)
-    square = torch.where(square.isinf(), torch.nan, square)
-    zero = square == 0
-    norm = torch.where(zero, torch.inf if grow else length, torch.where(zero, 1.0, square).sqrt())
-    return z, norm, torch.full_like(zero, grow) | ~(norm <= length)
+def _parts_and_options(loss: Loss) -> dict[str, Any]:
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss must be a loss of noisykernels, got {validation.describe(loss)}")
+    if loss._scores:
+        raise ValueError(f"loss must be of logits as they are, got {loss}")
+    return {
+        "parts": loss._parts,
+        "weight": loss.weight,
+        "ignore_index": loss.ignore_index,
+        "reduction": loss.reduction,
+    }

@@ -145,29 +145,45 @@ def errors(
     reduction: str = "none",
 ) -> tuple[float, float]:
     """The largest errors of loss and gradient in units of what the project allows."""
+    wide, y = logits.double().numpy(), labels.numpy()
+    w = None if weight is None else weight.double().numpy().astype(np.longdouble)
+    truth = exact(case.name, for_oracles(case.all_parameters(wide.shape[1])), wide, y, w)
+    divisor = (len(y) if w is None else w[y].sum()) if reduction == "mean" else 1
+
+    def loss(x: Tensor) -> Tensor:
+        return case(x, labels, weight=weight, reduction=reduction)
+
+    return errors_against(truth, loss, logits, wide, divisor)
+
+
+def errors_against(
+    truth: Exact,
+    function: Callable[[Tensor], Tensor],
+    logits: Tensor,
+    scores: np.ndarray,
+    divisor: float = 1,
+) -> tuple[float, float]:
+    """The same of a function of logits, from which it takes the softmax of these scores."""
     x = logits.clone().requires_grad_()
-    loss = case(x, labels, weight=weight, reduction=reduction)
+    loss = function(x)
     upstream = torch.randn(loss.shape, dtype=loss.dtype)
     loss.backward(upstream)
     assert x.grad is not None
     assert x.grad.dtype == logits.dtype
 
-    wide, y = logits.double().numpy(), labels.numpy()
-    w = None if weight is None else weight.double().numpy().astype(np.longdouble)
-    truth: Exact = exact(case.name, for_oracles(case.all_parameters(wide.shape[1])), wide, y, w)
-    spread = np.ptp(np.where(np.isfinite(wide), wide, wide.max(1, keepdims=True)), axis=1)
+    rows = len(scores)
+    spread = np.ptp(np.where(np.isfinite(scores), scores, scores.max(1, keepdims=True)), axis=1)
     single = np.where(spread > 32, 5e-6, 2e-6)  # from 32 on x - max(x) itself rounds
-    bar = np.full(len(y), 1e-13) if loss.dtype == torch.float64 else single
-    divisor = (len(y) if w is None else w[y].sum()) if reduction == "mean" else 1
+    bar = np.full(rows, 1e-13) if loss.dtype == torch.float64 else single
     # Products below the smallest normal number are flushed or lose digits.
     floor = 16 * torch.finfo(loss.dtype).smallest_normal
 
     value, value_allowed = truth.value, bar * truth.value_scale + floor
-    if reduction != "none":
+    if loss.dim() == 0:
         value, value_allowed = value.sum() / divisor, value_allowed.sum() / divisor
     of_value = largest_excess(distance(loss, value), value_allowed)
 
-    u = np.broadcast_to(upstream.double().numpy().astype(np.longdouble) / divisor, len(y))
+    u = np.broadcast_to(upstream.double().numpy().astype(np.longdouble) / divisor, rows)
     gradient = u[:, None] * truth.gradient
     allowed = (bar * abs(u) * truth.gradient_scale + floor * np.maximum(1, abs(u)))[:, None]
     if logits.dtype in (torch.float16, torch.bfloat16):

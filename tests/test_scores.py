@@ -87,6 +87,18 @@ def test_zeros_stay(function):
 
 
 @each_function
+@pytest.mark.parametrize("size", [1e-30, 1e-18, 1e18, 1e30])
+def test_squares_do_not_overflow(function, size):
+    z = LOGITS.float().mul(size).requires_grad_()
+    exact = z.detach().double().requires_grad_()
+    scores, expected = function(z), function(exact)
+    torch.testing.assert_close(scores.double(), expected, rtol=1e-6, atol=0)
+    found = torch.autograd.grad(scores[:, 0].sum(), z)[0].double()
+    wanted = torch.autograd.grad(expected[:, 0].sum(), exact)[0]
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6 * wanted.abs().max().item())
+
+
+@each_function
 @pytest.mark.parametrize("odd", [nan, inf, -inf])
 def test_an_ignored_row_may_hold_anything(function, odd):
     z = torch.randn(3, 5)

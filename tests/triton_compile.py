@@ -34,6 +34,7 @@ from triton.runtime.jit import JITFunction
 
 from noisykernels import ops
 from noisykernels.backends import TRITON
+from noisykernels.bounded import CLIPPED, NORMALIZED
 from noisykernels.terms import TERMS, WeightedTerm, passes, resources
 from noisykernels.triton import kernels, launch, plan
 from noisykernels.triton import terms as jit_terms
@@ -64,6 +65,7 @@ def family(classes: int) -> dict[str, tuple[WeightedTerm, ...]]:
 
 
 CLASSES = (10, 14, 100, 128, 1000, 4096, 32000, 50257, 128256)
+SCORES = {"normalized": (NORMALIZED, 10.0), "clipped": (CLIPPED, 2.5)}
 DTYPES = ("float32", "bfloat16")
 ROWS = {
     "many rows": (4096, CLASSES),  # programs of their own, whose losses another kernel adds up
@@ -149,11 +151,12 @@ def step(
     upstream: torch.Tensor | None = None,
     label_dtype: torch.dtype = torch.int64,
     statistics: bool = False,
+    scores: tuple[int, float] = (0, 0.0),
 ) -> None:
     """What autograd calls in a training step."""
     shape = logits.shape[:1] + logits.shape[2:] if logits.dim() > 1 else ()
     inputs = logits, meta(*shape, dtype=label_dtype), weight, resources(loss).vectors
-    spec = (*ops.pack(loss), ignore_index, reduction, statistics, TRITON)
+    spec = (*ops.pack(loss), ignore_index, reduction, statistics, TRITON, *scores)
     value, rows, divisor = launch.forward(*inputs, *spec)
     launch.backward(value if upstream is None else upstream, *inputs, rows, divisor, *spec)
 
@@ -209,7 +212,8 @@ def facts(found: Launch, cubin: Path) -> dict[str, Any]:
     if found.kernel.name == "sum_rows":
         elements = found.constants["DEPTH"] * found.constants["BLOCK"] / found.threads
         result["instructions per element"] = longest_loop(cubin) / elements
-        result["float64 elements"] = "f64" in asm["ttir"]
+        if found.constants["SPLITS"] == 0:  # of scores the numbers of the row are float64
+            result["float64 elements"] = "f64" in asm["ttir"]
     return result
 
 
@@ -233,10 +237,17 @@ def matrix(architecture: int) -> Iterator[dict[str, Any]]:
             for classes in tried
             for loss, terms in family(classes).items()
         ]
+    bounded = [
+        (dtype, classes, "many rows", 4096, f"{loss} of {kind} scores", LOSSES[loss])
+        for dtype in DTYPES
+        for classes, loss in product((10, 1000, 32000), ("ce", "sgce"))
+        for kind in SCORES
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        for dtype, classes, regime, rows, loss, terms in cases:
+        for dtype, classes, regime, rows, loss, terms in cases + bounded:
+            scores = SCORES.get(loss.split()[-2] if loss.endswith("scores") else "", (0, 0.0))
             with recorded_launches(architecture) as launches:
-                step(meta(rows, classes, dtype=getattr(torch, dtype)), terms)
+                step(meta(rows, classes, dtype=getattr(torch, dtype)), terms, scores=scores)
             for found in launches:
                 key = found.kernel.hash
                 if key not in known:
@@ -268,6 +279,17 @@ def variants() -> Iterator[dict[str, Any]]:
                     terms,
                     weight=meta(classes),
                     statistics=True,
+                )
+        for classes, scores in product((19, 5001), SCORES.values()):
+            logits = meta(33, classes, dtype=dtype)
+            for i, terms in enumerate(_everything(33, classes)):
+                yield _compiles(
+                    f"all terms of {scores}, pass {i}, C={classes}, {dtype}",
+                    logits,
+                    terms,
+                    weight=meta(classes),
+                    statistics=True,
+                    scores=scores,
                 )
     for i, terms in enumerate(_everything(33, 19)):
         yield _compiles(f"all terms, pass {i}, no class weights", meta(33, 19), terms)

@@ -14,16 +14,22 @@ struct FurtherSums {
   double entropy = 0;       // of e d
   double vector_power = 0;  // of v_k e
   double vector_rest = 0;   // of (1 - v_k) e
+
+  // Of bounded scores, see terms/scores.h.
+  double moment[kMaxPowers] = {};  // of exp(q_i d) u_k
+  double entropy_moment = 0;       // of e d u_k
+  double vector_power_moment = 0;  // of v_k e u_k
 };
 
 // The same, of a part of a row.
 template <class Vector>
 struct FurtherPart {
   Vector tail = {}, ties = {}, entropy = {}, vector_power = {}, vector_rest = {};
+  Vector entropy_moment = {}, vector_power_moment = {};
 
   // `e` is zero where the class does not count.
-  template <class Mask>
-  INLINE void add(Vector d, Vector e, Vector v, Mask counts, const Plan& plan) {
+  template <bool scores, class Mask>
+  INLINE void add(Vector d, Vector e, Vector v, Vector u, Mask counts, const Plan& plan) {
     if (plan.apart) {
       const Mask tie = counts & (d == Vector{});
       tail += keep(~tie, e);
@@ -34,6 +40,8 @@ struct FurtherPart {
       vector_power += v * e;
       vector_rest += (1 - v) * e;
     }
+    if (scores && plan.entropy) entropy_moment += e * d * u;
+    if (scores && plan.vector_power) vector_power_moment += v * e * u;
   }
 
   INLINE void move_to(FurtherSums& sums, const Plan& plan) const {
@@ -41,10 +49,14 @@ struct FurtherPart {
       sums.tail += reduce_sum(tail);
       sums.ties += reduce_sum(ties);
     }
-    if (plan.entropy) sums.entropy += reduce_sum(entropy);
+    if (plan.entropy) {
+      sums.entropy += reduce_sum(entropy);
+      sums.entropy_moment += reduce_sum(entropy_moment);
+    }
     if (plan.vector_power) {
       sums.vector_power += reduce_sum(vector_power);
       sums.vector_rest += reduce_sum(vector_rest);
+      sums.vector_power_moment += reduce_sum(vector_power_moment);
     }
   }
 };

@@ -63,9 +63,9 @@ void for_rows(const Arguments& a, F f) {
   at::parallel_for(0, a.rows, std::max<int64_t>(1, grain), f);
 }
 
-// With fewer rows than threads, threads share the classes of long rows.
+// With fewer rows than threads, threads share the classes of long rows; not those of scores.
 bool has_few_long_rows(const Arguments& a) {
-  return a.classes > kChunk && a.rows < at::get_num_threads();
+  return a.classes > kChunk && a.rows < at::get_num_threads() && a.plan.scores == Scores::kLogits;
 }
 
 void share(int64_t count, void (*body)(const void* context, int64_t i), const void* context) {
@@ -106,16 +106,16 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                                            const std::optional<Tensor>& vectors,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
                                            int64_t ignore_index, int64_t reduction, bool statistics,
-                                           int64_t backend) {
+                                           int64_t backend, int64_t scores, double length) {
   if (Backend(backend) == Backend::kTriton) {  // its interpreter takes CPU tensors
     static const auto op = find_op<Forward>("triton_forward");
     return op.call(logits, target, weight, vectors, terms, values, ignore_index, reduction,
-                   statistics, backend);
+                   statistics, backend, scores, length);
   }
   const Inputs inputs(logits, target, weight, vectors);
   check_labels(inputs.labels, target, inputs.classes(), ignore_index);
   ForwardArguments a;
-  inputs.fill(a, terms, values, ignore_index, statistics);
+  inputs.fill(a, terms, values, ignore_index, statistics, scores, length);
   a.reduction = checked_reduction(reduction);
 
   const auto options = logits.options().dtype(arithmetic_type(logits));
@@ -147,16 +147,16 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
                 const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
                 const Tensor& rows, const Tensor& divisor, at::IntArrayRef terms,
                 at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
-                bool statistics, int64_t backend) {
+                bool statistics, int64_t backend, int64_t scores, double length) {
   if (Backend(backend) == Backend::kTriton) {
     static const auto op = find_op<Backward>("triton_backward");
     return op.call(upstream, logits, target, weight, vectors, rows, divisor, terms, values,
-                   ignore_index, reduction, statistics, backend);
+                   ignore_index, reduction, statistics, backend, scores, length);
   }
   const Inputs inputs(logits, target, weight, vectors);
   check_labels(inputs.labels, target, inputs.classes(), ignore_index);
   BackwardArguments a;
-  inputs.fill(a, terms, values, ignore_index, statistics);
+  inputs.fill(a, terms, values, ignore_index, statistics, scores, length);
   const bool reduced = checked_reduction(reduction) != Reduction::kNone;
   check_backward(a, upstream, logits, rows, divisor, reduced);
   a.row_coefficients = rows.data_ptr();

@@ -55,10 +55,12 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
   return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need.
-template <int powers, bool further, class Storage, class Scalar>
+// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
+// with `scores` what bounded ones do.
+template <int powers, bool further, bool scores, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, const Scalar* vector, double* sums, FurtherSums& more) {
+                       const Plan& plan, const Scalar* vector, const Scalar* u, double* sums,
+                       FurtherSums& more) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
@@ -68,20 +70,24 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector partial[powers] = {};
+    Vector partial[powers] = {}, moment[powers] = {};
     FurtherPart<Vector> part;
     for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
+      const Vector score = scores ? load_part(u, k, end) : Vector{};
       for (int i = 0; i < powers; ++i) {
         const Vector e = keep(others, power[i](d));
         partial[i] += e;
+        if (scores) moment[i] += e * score;
         if (further && i == 0) {
-          part.add(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{}, others, plan);
+          part.template add<scores>(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{},
+                                    score, others, plan);
         }
       }
     });
     for (int i = 0; i < powers; ++i) sums[i] += reduce_sum(partial[i]);
+    for (int i = 0; scores && i < powers; ++i) more.moment[i] += reduce_sum(moment[i]);
     if (further) part.move_to(more, plan);
   }
   if (further && plan.apart) sums[0] = more.tail + more.ties;
@@ -140,14 +146,15 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
 struct ElementSums {
   double gap[kMaxElements] = {};     // of offset + f_k log p_k
   double factor[kMaxElements] = {};  // of f_k
+  double moment[kMaxElements] = {};  // of f_k u_k, of bounded scores
 };
 
 // Sums over the classes that are not the label, where log p_k is not below the floor: a second
 // visit, once the softmax is known. Not inline: long and short rows have it in common.
-template <class Storage, class Scalar>
+template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label,
                                                    Scalar shift, const RowSoftmax<Scalar>& softmax,
-                                                   const Plan& plan) {
+                                                   const Plan& plan, const Scalar* u) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
@@ -157,7 +164,7 @@ __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t cla
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    Vector gap[kMaxElements] = {}, factor[kMaxElements] = {};
+    Vector gap[kMaxElements] = {}, factor[kMaxElements] = {}, moment[kMaxElements] = {};
     const auto visit = [&](Vector v, int64_t k, Mask inside) __attribute__((always_inline)) {
       const Mask others = inside & (lane != typename A::Integer(label - k));
       const Vector d = v - shift;
@@ -165,12 +172,14 @@ __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t cla
         const Vector log_p = d - softmax.log_sum;
         gap[i] += keep(others & above, Scalar(plan.element[i].offset) + f * log_p);
         factor[i] += keep(others & above, f);
+        if (scores) moment[i] += keep(others & above, f * load_part(u, k, end));
       });
     };
     for_each_vector(x, begin, end, visit);
     for (int i = 0; i < plan.elements; ++i) {
       sums.gap[i] += reduce_sum(gap[i]);
       sums.factor[i] += reduce_sum(factor[i]);
+      if (scores) sums.moment[i] += reduce_sum(moment[i]);
     }
   }
   return sums;
@@ -196,8 +205,8 @@ struct RowGradient {
 
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
 // label's; with `more`, of plans for which powers and a constant are not all.
-template <int powers, bool more, class Storage, class Scalar>
-INLINE void write_gradient(const Storage* x, Storage* dx, int64_t begin, int64_t end,
+template <int powers, bool more, class Storage, class Written, class Scalar>
+INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t end,
                            const RowGradient<Scalar>& row_gradient, const Plan& plan,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
@@ -210,7 +219,7 @@ INLINE void write_gradient(const Storage* x, Storage* dx, int64_t begin, int64_t
   const Elements<Scalar> elements(plan);
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (more && plan.square) sum += row.linear * v;
+    if (more && plan.column.linear >= 0) sum += row.linear * v;
     if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
     for (int i = 0; i < powers; ++i) {

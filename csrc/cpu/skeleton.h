@@ -5,7 +5,7 @@
 
 #include "chunks.h"
 #include "kernels.h"
-#include "rows.h"
+#include "scores.h"
 // After math.h, whose functions on vectors the terms call.
 #include "../terms/table.h"
 
@@ -26,10 +26,14 @@ INLINE const Storage* gather(const Storage* x, int64_t stride, int64_t classes, 
   return scratch;
 }
 
+template <class T>
+T* allocate(int64_t count) {
+  return static_cast<T*>(__builtin_malloc(sizeof(T) * count));
+}
+
 template <class Storage>
 Storage* allocate_scratch(int64_t class_stride, int64_t classes) {
-  return class_stride == 1 ? nullptr
-                           : static_cast<Storage*>(__builtin_malloc(sizeof(Storage) * classes));
+  return class_stride == 1 ? nullptr : allocate<Storage>(classes);
 }
 
 template <int n>
@@ -51,9 +55,6 @@ INLINE void with_powers(int powers, F f) {
       return f(Count<3>{});
   }
 }
-
-// Rows whose scalars are computed together, as vectors over rows.
-constexpr int kBlockRows = 16;
 
 // What a block's rows have in common with a Row<Doubles>, as one array per statistic.
 struct Block {
@@ -100,10 +101,10 @@ INLINE const Scalar* class_vector(const Arguments& a, int64_t row, int64_t label
 }
 
 // After the sums of visit_row, what few losses need.
-template <class Storage, class Scalar>
+template <bool scores, class Storage, class Scalar>
 INLINE void visit_further(const Plan& plan, const Storage* x, int64_t classes, int64_t label,
                           Scalar shift, const FurtherSums& sums, const Block& block,
-                          FurtherBlock& further, int r) {
+                          FurtherBlock& further, ScoreBlock& score, int r, const Scalar* u) {
   further.entropy[r] = sums.entropy;
   further.vector_power[r] = sums.vector_power;
   further.vector_rest[r] = sums.vector_rest;
@@ -121,10 +122,11 @@ INLINE void visit_further(const Plan& plan, const Storage* x, int64_t classes, i
   further.top_miss[r] = excess / (1 + excess);
   if (plan.elements) {
     const RowSoftmax<Scalar> softmax{Scalar(further.log_sum[r]), Scalar(further.top_miss[r])};
-    const ElementSums elements = sum_elements(x, classes, label, shift, softmax, plan);
+    const ElementSums elements = sum_elements<scores>(x, classes, label, shift, softmax, plan, u);
     for (int i = 0; i < plan.elements; ++i) {
       further.element_gap[i][r] = elements.gap[i];
       further.element_factor[i][r] = elements.factor[i];
+      if (scores) score.element[i][r] = elements.moment[i];
     }
   }
 }
@@ -135,17 +137,19 @@ struct PowerSums {
 };
 
 // Not inline: long and short rows have the large loops in common.
-template <class Storage, class Scalar>
+template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
                                           int64_t label, Scalar shift, const Scalar* vector,
-                                          PowerSums& sums) {
+                                          const Scalar* u, PowerSums& sums) {
   with_powers(plan.powers, [&](auto powers) {
     constexpr int count = decltype(powers)::value;
     if constexpr (count > 0) {
-      if (plan.further) {
-        sum_powers<count, true>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+      if (scores || plan.further) {
+        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, sums.others,
+                                        sums.further);
       } else {
-        sum_powers<count, false>(x, classes, label, shift, plan, vector, sums.others, sums.further);
+        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, sums.others,
+                                        sums.further);
       }
     }
   });
@@ -157,9 +161,11 @@ INLINE const Scalar* from_class(const Scalar* vector, int64_t k) {
   return vector ? vector + k : nullptr;
 }
 
-template <bool chunked, class Storage>
+// Of bounded `scores` u, x are their differences, and more is summed for the gradient's way back.
+template <bool chunked, bool scores, class Storage>
 INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, int64_t label,
-                      Block& block, FurtherBlock& further, int r) {
+                      Block& block, FurtherBlock& further, ScoreBlock& score, int r,
+                      const typename Arithmetic<Storage>::Scalar* u = nullptr) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Plan& plan = a.plan;
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
@@ -175,7 +181,8 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   }
   PowerSums power;
   const auto sum_power = [&](int64_t begin, int64_t end, PowerSums& sums) {
-    sum_powers(plan, x + begin, end - begin, label - begin, shift, from_class(vector, begin), sums);
+    sum_powers<scores>(plan, x + begin, end - begin, label - begin, shift,
+                       from_class(vector, begin), u, sums);
   };
   if (plan.powers) merge_chunks<chunked>(a, power, sum_power, Add());
   for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.others[i];
@@ -198,15 +205,57 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
   if (vector) further.vector_label[r] = vector[label];
   if (plan.further || plan.statistics) {
-    visit_further(plan, x, a.classes, label, shift, power.further, block, further, r);
+    visit_further<scores>(plan, x, a.classes, label, shift, power.further, block, further, score, r,
+                          u);
   }
+  if (scores) {
+    for (int i = plan.elements; i < kMaxElements; ++i) score.element[i][r] = 0;
+    for (int i = 0; i < kMaxPowers; ++i) score.power[i][r] = power.further.moment[i];
+    score.entropy[r] = power.further.entropy_moment;
+    score.vector_power[r] = power.further.vector_power_moment;
+  }
+}
+
+// The same of bounded scores, which go to `scores` on the way: the differences, then the scores
+// themselves. Not inlined: plain rows keep their registers.
+template <class Storage, class Scalar>
+__attribute__((noinline)) void visit_scores(const ForwardArguments& a, const Storage* x,
+                                            Scalar* scores, int64_t row, int64_t label,
+                                            Block& block, FurtherBlock& further, ScoreBlock& score,
+                                            int r) {
+  const Plan& plan = a.plan;
+  const LogitSums logits = sum_logits(x, a.classes);
+  const Rescaling rescaling = make_rescaling(plan, logits.square);
+  const double ratio = rescaling.ratio;
+  const double origin = plan.powers ? row_maximum(x, a.classes) : load_scalar(x + label);
+  Scalar* const u = scores + a.classes;
+  write_scores(x, a.classes, ratio, origin, scores);
+  write_scores(x, a.classes, ratio, 0, u);
+  visit_row<false, true>(a, scores, row, label, block, further, score, r, u);
+
+  const double x_y = load_scalar(x + label);
+  block.shift[r] += ratio * origin;
+  block.label_value[r] = ratio * x_y;
+  block.square[r] = ratio * ratio * logits.square;
+  score.ratio[r] = ratio;
+  score.shrink[r] = rescaling.shrink;
+  score.origin[r] = origin;
+  score.square[r] = ratio * ratio * (logits.square - x_y * x_y);
+  score.linear[r] = ratio * (logits.linear - x_y);
+  // Without class weights w_k = 1.
+  const Scalar* w = static_cast<const Scalar*>(a.class_weight);
+  const Scalar* v = class_vector<Scalar>(a, row, label);
+  score.weighted[r] = plan.weighted ? sum_products(w, u, a.classes, label) : score.linear[r];
+  score.vector[r] = plan.vector ? sum_products(v, u, a.classes, label) : 0;
+  score.top[r] = 0;
+  if (plan.top && further.top_class[r] != label) score.top[r] = ratio * origin;
 }
 
 template <class Storage>
 __attribute__((noinline)) void visit_long_row(const ForwardArguments& a, const Storage* x,
                                               int64_t row, int64_t label, Block& block,
-                                              FurtherBlock& further, int r) {
-  visit_row<true>(a, x, row, label, block, further, r);
+                                              FurtherBlock& further, ScoreBlock& score, int r) {
+  visit_row<true, false>(a, x, row, label, block, further, score, r);
 }
 
 INLINE void skip_further(FurtherBlock& block, int r) {
@@ -227,11 +276,13 @@ INLINE void store_class(Scalar* column, int64_t top_class) {
 // Values into the block, coefficients of its first `rows` rows to their columns, a.rows apart.
 template <class Scalar>
 INLINE void evaluate_block(const Arguments& a, double class_weights, Block& block,
-                           const FurtherBlock& further, int rows, Scalar* coefficients) {
+                           const FurtherBlock& further, const ScoreBlock& score, int rows,
+                           Scalar* coefficients) {
   constexpr int lanes = kLanes<double>;
   const Plan& plan = a.plan;
   const Columns& column = plan.column;
   const bool has_further = plan.further || plan.statistics;
+  const bool has_scores = plan.scores != Scores::kLogits;
   for (int r = 0; r < rows; r += lanes) {
     Row<Doubles> row;
     row.classes = Doubles{} + double(a.classes);
@@ -261,14 +312,16 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
       complete_softmax(row, e_y,
                        has_further ? load(further.excess + r) : row.others[0] + e_y - 1.0);
     }
-    const Gradient<Doubles> g = evaluate(plan, row);
+    Gradient<Doubles> g = evaluate(plan, row);
+    const Doubles shift = load(block.shift + r);
+    if (has_scores) pull_back(score, row, r, g);
     store(block.value + r, g.value);
     const int rest = rows - r < lanes ? rows - r : lanes;
     const auto store_column = [&](int index, Doubles v) {
       if (index >= 0) store_as(coefficients + index * a.rows + r, v, rest);
     };
     store_column(column.label, g.label);
-    store_column(column.shift, load(block.shift + r));
+    store_column(column.shift, has_scores ? load(score.origin + r) : shift);
     for (int i = 0; i < plan.powers; ++i) store_column(column.power + i, g.power[i]);
     store_column(column.linear, g.linear);
     // Without class weights w_k = 1.
@@ -285,8 +338,19 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
     if (plan.statistics) {
       store_column(column.statistics, row.log_p);
       store_column(column.statistics + 1, row.p);
-      store_column(column.statistics + 2, load(block.shift + r) + row.log_sum);
+      store_column(column.statistics + 2, shift + row.log_sum);
     }
+  }
+}
+
+// In two parts, of which the second is what rounding the first has lost.
+template <class Scalar>
+INLINE void store_ratios(const Arguments& a, const ScoreBlock& score, int rows,
+                         Scalar* coefficients) {
+  Scalar* high = coefficients + a.plan.column.ratio * a.rows;
+  for (int r = 0; r < rows; ++r) {
+    high[r] = Scalar(score.ratio[r]);
+    high[a.rows + r] = Scalar(score.ratio[r] - double(high[r]));
   }
 }
 
@@ -323,8 +387,11 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
   }
   Scalar* coefficients = static_cast<Scalar*>(a.row_coefficients);
   const bool has_further = a.plan.further || a.plan.statistics;
+  const bool has_scores = a.plan.scores != Scores::kLogits;
+  Scalar* scores = has_scores ? allocate<Scalar>(2 * a.classes) : nullptr;
   Block block;
   FurtherBlock further;
+  ScoreBlock score;
   for (int64_t first = begin; first < end; first += kBlockRows) {
     const int rows = int(end - first < kBlockRows ? end - first : kBlockRows);
     bool kept[kBlockRows] = {};
@@ -334,18 +401,25 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       if (kept[r]) {
         const Storage* x = gather(logits + row_offset(a.layout, first + r), a.layout.class_stride,
                                   a.classes, scratch);
-        if (a.classes <= kChunk) {
-          visit_row<false>(a, x, first + r, label, block, further, r);
+        if (has_scores) {
+          visit_scores(a, x, scores, first + r, label, block, further, score, r);
+        } else if (a.classes <= kChunk) {
+          visit_row<false, false>(a, x, first + r, label, block, further, score, r);
         } else {
-          visit_long_row(a, x, first + r, label, block, further, r);
+          visit_long_row(a, x, first + r, label, block, further, score, r);
         }
       } else {
         skip_row(block, r);
         if (has_further) skip_further(further, r);
+        if (has_scores) skip_scores(score, r);
       }
     }
-    for (int r = rows; r < kBlockRows; ++r) skip_row(block, r);
-    evaluate_block(a, class_weights, block, further, rows, coefficients + first);
+    for (int r = rows; r < kBlockRows; ++r) {
+      skip_row(block, r);
+      if (has_scores) skip_scores(score, r);
+    }
+    evaluate_block(a, class_weights, block, further, score, rows, coefficients + first);
+    if (has_scores) store_ratios(a, score, rows, coefficients + first);
     for (int r = 0; r < rows; ++r) {
       if (!kept[r]) clear_row(a, coefficients + first + r);
     }
@@ -362,6 +436,7 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
     }
   }
   __builtin_free(scratch);
+  __builtin_free(scores);
 }
 
 template <class Scalar>
@@ -392,23 +467,55 @@ INLINE RowGradient<Scalar> load_gradient(const Arguments& a, const Scalar* coeff
   return row;
 }
 
+// The gradient of a row but for the label's.
+template <class Storage, class Written, class Scalar>
+INLINE void write_row(const BackwardArguments& a, const Storage* x, Written* dx,
+                      const RowGradient<Scalar>& row, const Scalar* vector) {
+  const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
+  const Plan& plan = a.plan;
+  const int64_t first = a.first_class, last = a.last_class;
+  with_powers(plan.powers, [&](auto powers) {
+    constexpr int count = decltype(powers)::value;
+    if (plan.further || plan.column.linear >= 0 || plan.weighted) {
+      write_gradient<count, true>(x, dx, first, last, row, plan, class_weight, vector);
+    } else {
+      write_gradient<count, false>(x, dx, first, last, row, plan, class_weight, vector);
+    }
+  });
+}
+
+// The same of bounded scores, which go to `scores` on the way.
+template <class Storage, class Scalar>
+__attribute__((noinline)) void write_row_of_scores(const BackwardArguments& a, const Storage* x,
+                                                   Scalar* scores, Storage* dx,
+                                                   const Scalar* coefficients,
+                                                   RowGradient<Scalar> row, const Scalar* vector) {
+  const Scalar* high = coefficients + a.plan.column.ratio * a.rows;
+  const double ratio = double(*high) + double(high[a.rows]);
+  write_scores(x, a.classes, ratio, double(row.shift), scores);
+  // From the differences back to the scores.
+  row.constant += Scalar(row.linear * (ratio * row.shift));
+  row.shift = 0;
+  write_row(a, scores, dx, row, vector);
+}
+
 template <class Storage>
 void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Storage* logits = static_cast<const Storage*>(a.logits);
   Storage* gradient = static_cast<Storage*>(a.gradient);
-  const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
   const Scalar* coefficients = static_cast<const Scalar*>(a.row_coefficients);
   const Scalar* upstream = static_cast<const Scalar*>(a.upstream);
   const bool strided = a.gradient_layout.class_stride != 1;
   Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride, a.classes);
   Storage* scratch_gradient = allocate_scratch<Storage>(a.gradient_layout.class_stride, a.classes);
+  const bool has_scores = a.plan.scores != Scores::kLogits;
+  Scalar* scores = has_scores ? allocate<Scalar>(a.classes) : nullptr;
   const auto scale_of = [&](int64_t r) {
     return Scalar(double(upstream[r * a.upstream_stride]) / a.divisor);
   };
   const Scalar shared_scale = scale_of(0);
   const int64_t first = a.first_class, last = a.last_class;
-  const bool more = a.plan.further || a.plan.square || a.plan.weighted;
   for (int64_t r = begin; r < end; ++r) {
     const int64_t label = a.target[r];
     Storage* const row_gradient = gradient + row_offset(a.gradient_layout, r);
@@ -421,14 +528,11 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
       const Scalar scale = a.upstream_stride ? scale_of(r) : shared_scale;
       const RowGradient<Scalar> row = load_gradient(a, coefficients + r, scale);
       const Scalar* vector = class_vector<Scalar>(a, r, label);
-      with_powers(a.plan.powers, [&](auto powers) {
-        constexpr int count = decltype(powers)::value;
-        if (more) {
-          write_gradient<count, true>(x, dx, first, last, row, a.plan, class_weight, vector);
-        } else {
-          write_gradient<count, false>(x, dx, first, last, row, a.plan, class_weight, vector);
-        }
-      });
+      if (has_scores) {
+        write_row_of_scores(a, x, scores, dx, coefficients + r, row, vector);
+      } else {
+        write_row(a, x, dx, row, vector);
+      }
       if (first <= label && label < last) store_scalar(dx + label, row.label);
     }
     if (strided) {
@@ -438,6 +542,7 @@ void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   }
   __builtin_free(scratch);
   __builtin_free(scratch_gradient);
+  __builtin_free(scores);
 }
 
 void forward(const ForwardArguments& a, int64_t begin, int64_t end) {

@@ -81,16 +81,16 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
                                            const std::optional<Tensor>& vectors,
                                            at::IntArrayRef terms, at::ArrayRef<double> values,
                                            int64_t ignore_index, int64_t reduction, bool statistics,
-                                           int64_t backend) {
+                                           int64_t backend, int64_t scores, double length) {
   if (Backend(backend) == Backend::kTriton) {
     static const auto op = find_op<Forward>("triton_forward");
     return op.call(logits, target, weight, vectors, terms, values, ignore_index, reduction,
-                   statistics, backend);
+                   statistics, backend, scores, length);
   }
   const c10::cuda::CUDAGuard guard(logits.device());
   const CudaInputs inputs(logits, target, weight, vectors);
   ForwardArguments a;
-  inputs.fill(a, terms, values, ignore_index, statistics);
+  inputs.fill(a, terms, values, ignore_index, statistics, scores, length);
   a.reduction = checked_reduction(reduction);
   assert_labels(target, a.classes, ignore_index);
 
@@ -126,16 +126,16 @@ Tensor backward(const Tensor& upstream, const Tensor& logits, const Tensor& targ
                 const std::optional<Tensor>& weight, const std::optional<Tensor>& vectors,
                 const Tensor& rows, const Tensor& divisor, at::IntArrayRef terms,
                 at::ArrayRef<double> values, int64_t ignore_index, int64_t reduction,
-                bool statistics, int64_t backend) {
+                bool statistics, int64_t backend, int64_t scores, double length) {
   if (Backend(backend) == Backend::kTriton) {
     static const auto op = find_op<Backward>("triton_backward");
     return op.call(upstream, logits, target, weight, vectors, rows, divisor, terms, values,
-                   ignore_index, reduction, statistics, backend);
+                   ignore_index, reduction, statistics, backend, scores, length);
   }
   const c10::cuda::CUDAGuard guard(logits.device());
   const CudaInputs inputs(logits, target, weight, vectors);
   BackwardArguments a;
-  inputs.fill(a, terms, values, ignore_index, statistics);
+  inputs.fill(a, terms, values, ignore_index, statistics, scores, length);
   const bool reduced = checked_reduction(reduction) != Reduction::kNone;
   check_backward(a, upstream, logits, rows, divisor, reduced);
   a.row_coefficients = rows.data_ptr();

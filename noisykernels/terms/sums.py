@@ -81,7 +81,10 @@ def visits(terms: Sequence[WeightedTerm]) -> int:
 
 
 def columns(
-    terms: Sequence[WeightedTerm], has_class_weight: bool, statistics: bool
+    terms: Sequence[WeightedTerm],
+    has_class_weight: bool,
+    statistics: bool,
+    bounded_scores: bool = False,
 ) -> tuple[str, ...]:
     """Names of the numbers that the forward leaves for each row, in the order of their columns.
 
@@ -93,6 +96,10 @@ def columns(
 
     with d_k = x_k - shift and e_k = exp(d_k). For the elementwise functions log p_k is
     d_k - log_sum, and 1 - p_k is top_miss where d_k = 0. The statistics come last.
+
+    Of bounded scores u_k = r z_k all that is in terms of u in place of x; r is the sum of `ratio`
+    and `ratio_rest`, so that r is not rounded twice, and `shift` is the logit whose score it is.
+    The coefficients are those of the gradient with respect to z.
     """
     exponents, elements, _, needs = resources(terms, softmax=statistics)
     weighted = Need.WEIGHTED in needs
@@ -102,7 +109,7 @@ def columns(
         **{f"power{i}": True for i in range(len(exponents))},
         "entropy": Need.ENTROPY in needs,
         "vector_power": Need.VECTOR_POWER in needs,
-        "linear": Need.SQUARE in needs,
+        "linear": Need.SQUARE in needs or bounded_scores,
         # Without class weights w_k = 1.
         "constant": Need.LINEAR in needs or (weighted and not has_class_weight),
         "class_weight": weighted and has_class_weight,
@@ -112,6 +119,7 @@ def columns(
         "log_sum": bool(elements),
         "top_miss": bool(elements),
         **{f"element{i}": True for i in range(len(elements))},
+        **dict.fromkeys(("ratio", "ratio_rest"), bounded_scores),
         **dict.fromkeys(STATISTICS, statistics),
     }
     return tuple(name for name, there in present.items() if there)

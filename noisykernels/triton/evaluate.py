@@ -11,41 +11,18 @@ import triton
 import triton.language as tl
 
 from noisykernels.triton.batch import in_range, to_bits
+from noisykernels.triton.coefficients import Coefficients
 from noisykernels.triton.scalar import number
+from noisykernels.triton.scores import pulled_back
 from noisykernels.triton.sums import MAX_POWERS
 from noisykernels.triton.terms.row import Element, Row, Vector, complete_softmax
-
-
-class Coefficients(NamedTuple):
-    """The coefficients of the gradient of rows, as `noisykernels.terms.columns` has them.
-
-    Those that no term needs are not stored.
-    """
-
-    label: Any
-    shift: Any
-    power0: Any
-    power1: Any
-    power2: Any
-    entropy: Any
-    vector_power: Any
-    linear: Any
-    constant: Any
-    class_weight: Any
-    vector: Any
-    top: Any
-    top_class: Any
-    log_sum: Any
-    top_miss: Any
-    element0: Any
-    element1: Any
 
 
 class Label(NamedTuple):
     """What belongs to the label of rows."""
 
     index: Any
-    value: Any  # x_y
+    value: Any  # x_y, of bounded scores the difference r (x_y - origin)
     weight: Any  # w_y
     vector: Any  # v_y
 
@@ -69,6 +46,7 @@ def evaluate(
     elements,
     terms,
     values,
+    rescaling,
     PLAN: tl.constexpr,
     VISIT: tl.constexpr,
 ):
@@ -77,6 +55,10 @@ def evaluate(
     zero = tl.zeros_like(logit)
     power_sums = (sums.power0 + sums.ties if VISIT.apart else sums.power0,) + sums[1:MAX_POWERS]
     expected, label_is_top, top_class, vector = zero, None, zero, None
+    label_value, square = label.value.to(tl.float64), sums.square
+    if VISIT.scores:
+        label_value = logit + rescaling.ratio * rescaling.origin.to(tl.float64)
+        square = sums.square_moment + label_value * label_value
     if VISIT.entropy:
         at_label = tl.where(softmax.p == 0.0, 0.0, softmax.p * logit)
         expected = sums.entropy * softmax.sum_inv + at_label
@@ -102,17 +84,17 @@ def evaluate(
         if PLAN.element_of[i] >= 0:
             element = Element(
                 offset=number(elements[PLAN.element_of[i]].offset),
-                gap=element_sums[2 * PLAN.element_of[i]].to(tl.float64),
-                factor=element_sums[2 * PLAN.element_of[i] + 1].to(tl.float64),
+                gap=element_sums[VISIT.element_sums * PLAN.element_of[i]].to(tl.float64),
+                factor=element_sums[VISIT.element_sums * PLAN.element_of[i] + 1].to(tl.float64),
             )
         row = Row(
             classes=zero + problem.classes,
-            label_value=label.value.to(tl.float64),
+            label_value=label_value,
             label_weight=label.weight.to(tl.float64),
             logit=logit,
             others=others,
             linear=sums.linear,
-            square=sums.square,
+            square=square,
             # Without class weights w_k = 1.
             weighted=sums.weighted if VISIT.weighted else sums.linear,
             class_weights=sums.class_weights if VISIT.weighted else zero + problem.classes,
@@ -157,7 +139,7 @@ def evaluate(
         constant += class_weight
     # A label out of range makes its row NaN; no host waits to be told.
     value = tl.where(in_range(problem, label.index), value, float("nan"))
-    return value, Coefficients(
+    coefficients = Coefficients(
         at_label,
         shift.to(tl.float64),
         *powers,
@@ -172,7 +154,18 @@ def evaluate(
         log_sum,
         top_miss,
         *element_slopes,
+        zero,
+        zero,
     )
+    if VISIT.scores:
+        moments, of_top = (zero, zero), zero
+        for j in tl.static_range(len(elements)):
+            moments = moments[:j] + (element_sums[3 * j + 2].to(tl.float64),) + moments[j + 1 :]
+        if VISIT.top:
+            origin = rescaling.ratio * rescaling.origin.to(tl.float64)
+            of_top = tl.where(label_is_top, 0.0, origin)
+        coefficients = pulled_back(coefficients, sums, moments, of_top, label_value, rescaling)
+    return value, coefficients
 
 
 @triton.jit

@@ -1,8 +1,9 @@
 """The kernels.
 
 Forward: `evaluate_tiles` where a row fits on chip, else `sum_rows` and `evaluate_sums`, with
-`sum_elements_of_rows` between them where a term takes a second visit; `finish` adds up what many
-programs have summed. Backward: `gradient`, without any loss.
+`sum_rows_again` between them where a term takes a second visit; `finish` adds up what many
+programs have summed. Of bounded scores `measure_rows` comes before `sum_rows`. Backward:
+`gradient`, without any loss.
 
 Names in capitals are compile-time constants; terms come as a tuple of jit functions without
 annotation, because only then does Triton key its cache by their source.
@@ -35,6 +36,13 @@ from noisykernels.triton.evaluate import (
     store_total,
 )
 from noisykernels.triton.exponential import exponential
+from noisykernels.triton.scores import (
+    difference_of_label,
+    rescaled,
+    rescaling_of,
+    scores_of,
+    squared_length,
+)
 from noisykernels.triton.sums import (
     NO_CLASS,
     Sums,
@@ -66,6 +74,7 @@ def evaluate_tiles(
     elements,
     terms,
     values,
+    length,
     PLAN: tl.constexpr,
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
@@ -101,6 +110,15 @@ def evaluate_tiles(
             starts = vector_start(problem, rows, labels, VISIT.by_sample)
             vectors = tl.load(starts[:, None] + classes[None, :], mask=valid, other=0.0)
             label_vector = tl.sum(tl.where(is_label, vectors, 0.0), axis=1)
+        u, rescaling = None, None
+        if VISIT.scores:
+            origin = label_value
+            if len(exponents) > 0:
+                origin = tl.max(x, axis=1)
+            square = squared_length(tl.where(valid, x, 0.0), 1)
+            rescaling = rescaling_of(square, origin, length, VISIT.scores)
+            x, u = rescaled(x, valid, rescaling, 1)
+            label_value = tl.sum(tl.where(is_label, x, 0.0), axis=1)
         label = Label(labels, label_value, load_label_weight(problem, labels, kept), label_vector)
 
         if len(exponents) > 0:
@@ -109,7 +127,7 @@ def evaluate_tiles(
             shift = finite_or_zero(label_value)
         point = shift[:, None]
         sums = sum_classes(
-            x, point, point, is_label, valid, class_weight, vectors, exponents, VISIT, 1
+            x, u, point, point, is_label, valid, class_weight, vectors, exponents, VISIT, 1
         )
         sums = wide(sums, PARTS, shift)
         softmax, top, element_sums = None, None, ()
@@ -120,13 +138,14 @@ def evaluate_tiles(
         if len(elements) > 0:
             element_sums = sum_elements(
                 x,
+                u,
                 point,
                 softmax.log_sum.to(x.dtype)[:, None],
                 softmax.top_miss.to(x.dtype)[:, None],
                 valid & (is_label == 0),
                 exponents,
                 elements,
-                VISIT.half,
+                VISIT,
                 1,
             )
         value, coefficients = evaluate(
@@ -140,9 +159,12 @@ def evaluate_tiles(
             elements,
             terms,
             values,
+            rescaling,
             PLAN,
             VISIT,
         )
+        if VISIT.scores:
+            shift = shift.to(tl.float64) + rescaling.ratio * rescaling.origin.to(tl.float64)
         value = tl.where(kept, value, 0.0)
         store_rows(problem, rows, kept, value, coefficients, loss, columns, COLUMNS, PLAN)
         if PLAN.statistics >= 0:
@@ -181,15 +203,58 @@ def load_classes(logits, start, first, end, DEPTH: tl.constexpr, BLOCK: tl.const
 
 
 @triton.jit
+def measure_rows(problem, logits, measures, DEPTH: tl.constexpr, BLOCK: tl.constexpr):
+    """The largest logit of a part of a row and its sum of squares, for bounded scores."""
+    row = tl.program_id(0)
+    _label, kept = load_labels(problem, row)
+    if kept:
+        start = row_start(logits, problem, row)
+        begin, end = range_of_part(problem, DEPTH, BLOCK)
+        largest = tl.full([BLOCK], float("-inf"), tl.float64)
+        square = tl.zeros([BLOCK], tl.float64)
+        for first in range(begin, end, DEPTH * BLOCK):
+            _classes, valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            largest = tl.maximum(largest, tl.max(x, axis=0).to(tl.float64))
+            square += squared_length(tl.where(valid, x, 0.0), 0)
+        measure, stride = part_of_row(problem, measures, row)
+        tl.store(measure, tl.max(largest, axis=0))
+        tl.store(measure + stride, tl.sum(square, axis=0))
+
+
+@triton.jit
+def load_rescaling(
+    problem,
+    measures,
+    rows,
+    kept,
+    label_value,
+    length,
+    exponents,
+    VISIT: tl.constexpr,
+    SPLITS: tl.constexpr,
+):
+    """From what `measure_rows` has left of rows."""
+    square = tl.sum(load_parts(problem, measures, rows, kept, 1, SPLITS), axis=1)
+    origin = label_value
+    if len(exponents) > 0:
+        largest = tl.max(load_parts(problem, measures, rows, kept, 0, SPLITS), axis=1)
+        origin = largest.to(label_value.dtype)
+    return rescaling_of(square, origin, length, VISIT.scores)
+
+
+@triton.jit
 def sum_rows(
     problem,
     logits,
+    measures,
     parts,
     exponents,
+    length,
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
     DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
+    SPLITS: tl.constexpr,
 ):
     """Sums of a part of a row that does not fit on chip: one read, DEPTH x BLOCK at a time.
 
@@ -204,13 +269,31 @@ def sum_rows(
         good = in_range(problem, label)
         label_value = widen(tl.load(start + label * logits.class_stride, mask=good, other=0.0))
         center = finite_or_zero(label_value)
+        rescaling = None
+        if VISIT.scores:
+            rows = row + tl.arange(0, 1)
+            rescaling = load_rescaling(
+                problem,
+                measures,
+                rows,
+                rows >= 0,
+                label_value + tl.zeros([1], label_value.dtype),
+                length,
+                exponents,
+                VISIT,
+                SPLITS,
+            )
+            center = finite_or_zero(tl.sum(difference_of_label(label_value, rescaling), axis=0))
 
         lanes = tl.zeros([BLOCK], label_value.dtype)
-        shift = lanes - float("inf")
+        shift = lanes - (0.0 if VISIT.scores else float("inf"))
         top = tl.full([BLOCK], NO_CLASS, tl.int32)
         sums = nothing(lanes, PARTS)
         for first in range(begin, end, DEPTH * BLOCK):
             classes, valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            u = None
+            if VISIT.scores:
+                x, u = rescaled(x, valid, rescaling, 0)
             new, base = shift, lanes
             if len(exponents) > 0:
                 new = tl.maximum(shift, tl.max(x, axis=0))
@@ -230,6 +313,7 @@ def sum_rows(
                 )
             more = sum_classes(
                 x,
+                u,
                 base[None, :],
                 center,
                 classes == label,
@@ -260,10 +344,12 @@ def sum_rows(
 def sum_rows_again(
     problem,
     logits,
+    measures,
     parts,
     element_parts,
     exponents,
     elements,
+    length,
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
     DEPTH: tl.constexpr,
@@ -279,6 +365,20 @@ def sum_rows_again(
         good = in_range(problem, label)
         label_value = widen(tl.load(start + label * logits.class_stride, mask=good, other=0.0))
         rows = row + tl.arange(0, 1)
+        rescaling = None
+        if VISIT.scores:
+            rescaling = load_rescaling(
+                problem,
+                measures,
+                rows,
+                rows >= 0,
+                label_value + tl.zeros([1], label_value.dtype),
+                length,
+                exponents,
+                VISIT,
+                SPLITS,
+            )
+            label_value = difference_of_label(label_value, rescaling)
         shift, _top, sums = merge_parts(
             problem, parts, rows, rows >= 0, label_value, exponents, VISIT, PARTS, SPLITS
         )
@@ -286,18 +386,22 @@ def sum_rows_again(
         log_sum = softmax.log_sum.to(shift.dtype)[:, None]
         top_miss = softmax.top_miss.to(shift.dtype)[:, None]
 
-        found = (tl.zeros([BLOCK], label_value.dtype),) * (2 * len(elements))
+        found = (tl.zeros([BLOCK], shift.dtype),) * (VISIT.element_sums * len(elements))
         for first in range(begin, end, DEPTH * BLOCK):
             classes, valid, x = load_classes(logits, start, first, end, DEPTH, BLOCK)
+            u = None
+            if VISIT.scores:
+                x, u = rescaled(x, valid, rescaling, 0)
             more = sum_elements(
                 x,
+                u,
                 shift[:, None],
                 log_sum,
                 top_miss,
                 valid & (classes != label),
                 exponents,
                 elements,
-                VISIT.half,
+                VISIT,
                 0,
             )
             found = add(found, more)
@@ -310,6 +414,7 @@ def sum_rows_again(
 def evaluate_sums(
     problem,
     logits,
+    measures,
     parts,
     element_parts,
     loss,
@@ -320,6 +425,7 @@ def evaluate_sums(
     elements,
     terms,
     values,
+    length,
     PLAN: tl.constexpr,
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
@@ -341,6 +447,12 @@ def evaluate_sums(
         if VISIT.vector or VISIT.vector_power:
             vectors = vector_start(problem, rows, labels, VISIT.by_sample)
             label_vector = tl.load(vectors + labels, mask=good, other=0.0)
+        rescaling = None
+        if VISIT.scores:
+            rescaling = load_rescaling(
+                problem, measures, rows, kept, label_value, length, exponents, VISIT, SPLITS
+            )
+            label_value = difference_of_label(label_value, rescaling)
         label = Label(labels, label_value, load_label_weight(problem, labels, kept), label_vector)
 
         shift, top, sums = merge_parts(
@@ -349,7 +461,7 @@ def evaluate_sums(
         softmax, element_sums = None, ()
         if PLAN.softmax:
             softmax = softmax_of(sums, shift, label_value, VISIT.apart)
-        for i in tl.static_range(2 * len(elements)):
+        for i in tl.static_range(VISIT.element_sums * len(elements)):
             part = load_parts(problem, element_parts, rows, kept, i, SPLITS)
             element_sums = element_sums + (tl.sum(part, axis=1),)
         value, coefficients = evaluate(
@@ -363,9 +475,12 @@ def evaluate_sums(
             elements,
             terms,
             values,
+            rescaling,
             PLAN,
             VISIT,
         )
+        if VISIT.scores:
+            shift = shift.to(tl.float64) + rescaling.ratio * rescaling.origin.to(tl.float64)
         value = tl.where(kept, value, 0.0)
         store_rows(problem, rows, kept, value, coefficients, loss, columns, COLUMNS, PLAN)
         if PLAN.statistics >= 0:
@@ -448,10 +563,20 @@ def gradient(
         )
         x = widen(tl.load(pointers, mask=valid, other=0.0))
         if COLUMNS.linear >= 0:
-            dz += scaled(problem, columns, rows, kept, scale, COLUMNS.linear) * x
+            u = x
+            if COLUMNS.ratio >= 0:
+                high = tl.load(column(problem, columns, rows, COLUMNS.ratio), mask=kept, other=0.0)
+                low = tl.load(
+                    column(problem, columns, rows, COLUMNS.ratio_rest), mask=kept, other=0.0
+                )
+                high, low = high[:, None], low[:, None]
+                u = scores_of(x, high, low)
+            dz += scaled(problem, columns, rows, kept, scale, COLUMNS.linear) * u
         for i in tl.static_range(len(exponents)):
             shift = tl.load(column(problem, columns, rows, COLUMNS.shift), mask=kept, other=0.0)
             d = x - shift[:, None]
+            if COLUMNS.ratio >= 0:
+                d = scores_of(d, high, low)
             e = exponential(d, exponents[i], HALF)
             factor = scaled(problem, columns, rows, kept, scale, COLUMNS.power0 + i)
             if i == 0:

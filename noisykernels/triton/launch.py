@@ -101,10 +101,21 @@ def specification(
     values: Sequence[float],
     reduction: int,
     statistics: bool,
+    scores: int,
+    length: float,
 ) -> Launch:
     """What the kernels are compiled and called with."""
     half = logits.dtype in (torch.float16, torch.bfloat16)
-    return make_launch(tuple(terms), tuple(values), weight is not None, half, statistics, reduction)
+    return make_launch(
+        tuple(terms),
+        tuple(values),
+        weight is not None,
+        half,
+        statistics,
+        reduction,
+        scores,
+        length,
+    )
 
 
 def forward(
@@ -118,10 +129,12 @@ def forward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`noisykernels::forward`."""
     x, problem = prepare(logits, target, weight, vectors, ignore_index)
-    spec = specification(logits, weight, terms, values, reduction, statistics)
+    spec = specification(logits, weight, terms, values, reduction, statistics, scores, length)
     dtype = arithmetic_dtype(logits.dtype)
     loss = logits.new_empty(target.shape if reduction == NONE else (), dtype=dtype)
     divisor = logits.new_empty((), dtype=dtype)
@@ -150,6 +163,7 @@ def forward(
                 spec.elements,
                 spec.terms,
                 spec.values,
+                spec.length,
                 PLAN=spec.plan,
                 VISIT=spec.visit,
                 PARTS=spec.parts,
@@ -163,20 +177,30 @@ def forward(
             )
         else:
             loop = regimes.forward_loop(
-                problem.rows, problem.classes, powers, processors(logits.device)
+                problem.rows, problem.classes, powers, processors(logits.device), scores != 0
             )
             shape = problem.rows, loop.splits
             parts = logits.new_empty((spec.part_count, *shape), dtype=dtype)
-            element_parts = logits.new_empty((2 * len(spec.elements), *shape), dtype=dtype)
+            element_count = spec.visit.element_sums * len(spec.elements)
+            element_parts = logits.new_empty((element_count, *shape), dtype=dtype)
+            measures = None
+            if spec.visit.scores:
+                measures = logits.new_empty((2, *shape), dtype=torch.float64)
+                kernels.measure_rows[shape](
+                    problem, x, measures, DEPTH=loop.depth, BLOCK=loop.block, num_warps=loop.warps
+                )
             kernels.sum_rows[shape](
                 problem,
                 x,
+                measures,
                 parts,
                 spec.exponents,
+                spec.length,
                 VISIT=spec.visit,
                 PARTS=spec.parts,
                 DEPTH=loop.depth,
                 BLOCK=loop.block,
+                SPLITS=loop.splits if spec.visit.scores else 0,
                 num_warps=loop.warps,
                 maxnreg=loop.registers,
             )
@@ -184,10 +208,12 @@ def forward(
                 kernels.sum_rows_again[shape](
                     problem,
                     x,
+                    measures,
                     parts,
                     element_parts,
                     spec.exponents,
                     spec.elements,
+                    spec.length,
                     VISIT=spec.visit,
                     PARTS=spec.parts,
                     DEPTH=loop.depth_again,
@@ -195,11 +221,14 @@ def forward(
                     SPLITS=loop.splits,
                     num_warps=loop.warps,
                 )
-            tile = regimes.sums_tile(problem.rows, loop.splits, powers, reduces=reduction != NONE)
+            tile = regimes.sums_tile(
+                problem.rows, loop.splits, powers, reduction != NONE, scores != 0
+            )
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_sums[(tile.programs,)](
                 problem,
                 x,
+                measures,
                 parts,
                 element_parts,
                 loss,
@@ -210,6 +239,7 @@ def forward(
                 spec.elements,
                 spec.terms,
                 spec.values,
+                spec.length,
                 PLAN=spec.plan,
                 VISIT=spec.visit,
                 PARTS=spec.parts,
@@ -248,10 +278,12 @@ def backward(
     reduction: int,
     statistics: bool,
     backend: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> Tensor:
     """`noisykernels::backward`."""
     x, problem = prepare(logits, target, weight, vectors, ignore_index)
-    spec = specification(logits, weight, terms, values, reduction, statistics)
+    spec = specification(logits, weight, terms, values, reduction, statistics, scores, length)
     gradient = torch.empty_like(logits)
     if gradient.numel() == 0:
         return gradient

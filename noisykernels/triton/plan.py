@@ -28,6 +28,8 @@ class Visit(NamedTuple):
     vector_power: bool
     by_sample: bool  # the vector is the row's own, not its label's
     half: bool  # half precision logits
+    scores: int  # the kind of bounded scores, or 0
+    element_sums: int  # how many numbers are summed for each elementwise function
 
 
 class Columns(NamedTuple):
@@ -50,6 +52,8 @@ class Columns(NamedTuple):
     top_miss: int
     element0: int
     element1: int
+    ratio: int
+    ratio_rest: int
 
 
 class Plan(NamedTuple):
@@ -85,6 +89,7 @@ class Launch(NamedTuple):
     elements: tuple[ElementNumbers, ...]
     terms: tuple[Any, ...]
     values: tuple[tuple[float, float], ...]
+    length: tuple[float, float] | None  # of bounded scores
 
 
 def positions(kind: type[Positions], names: Iterable[str]) -> Positions:
@@ -101,17 +106,19 @@ def make_launch(
     half: bool,
     statistics: bool,
     reduction: int,
+    scores: int = 0,
+    length: float = 0.0,
 ) -> Launch:
     """What to compile and call for the operator's `terms` and `values`."""
     weighted_terms = unpack(ids, values)
     terms = [TERMS[term.name] for term in weighted_terms]
     exponents, elements, _, needs = resources(weighted_terms, softmax=statistics)
-    names = columns(weighted_terms, has_class_weight, statistics)
+    names = columns(weighted_terms, has_class_weight, statistics, scores != 0)
     weighted = Need.WEIGHTED in needs
     visit = Visit(
         # Without class weights the weighted sum is the plain one.
         linear=Need.LINEAR in needs or (weighted and not has_class_weight),
-        square=Need.SQUARE in needs,
+        square=Need.SQUARE in needs and not scores,  # of scores it is known from their moments
         weighted=weighted and has_class_weight,
         entropy=Need.ENTROPY in needs,
         top=Need.TOP in needs or statistics,
@@ -120,6 +127,8 @@ def make_launch(
         vector_power=Need.VECTOR_POWER in needs,
         by_sample=Need.BY_SAMPLE in needs,
         half=half,
+        scores=scores,
+        element_sums=3 if scores else 2,
     )
     plan = Plan(
         power_of=tuple(
@@ -156,6 +165,7 @@ def make_launch(
             for weighted_term, term in zip(weighted_terms, terms, strict=True)
         ),
         tuple(map(pair, values)),
+        pair(length) if scores else None,
     )
 
 
@@ -172,4 +182,10 @@ def _parts(visit: Visit, powers: int) -> list[str]:
         *["square"] * visit.square,
         *["weighted", "class_weights"] * visit.weighted,
         *["vector", "vectors"] * visit.vector,
+        *[f"moment{i}" for i in range(powers) if visit.scores],
+        *["entropy_moment"] * (visit.entropy and visit.scores > 0),
+        *["vector_power_moment"] * (visit.vector_power and visit.scores > 0),
+        *["square_moment", "linear_moment"] * (visit.scores > 0),
+        *["weighted_moment"] * (visit.weighted and visit.scores > 0),
+        *["vector_moment"] * (visit.vector and visit.scores > 0),
     ]

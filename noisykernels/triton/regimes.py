@@ -66,11 +66,11 @@ def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
     return Tile(tile_rows, block, warps, triton.cdiv(rows, tile_rows), registers)
 
 
-def sums_tile(rows: int, splits: int, powers: int, reduces: bool) -> Tile:
+def sums_tile(rows: int, splits: int, powers: int, reduces: bool, scores: bool = False) -> Tile:
     """For the sums that are left of rows."""
     tile = forward_tile(rows, splits, powers, reduces)
     told = powers > 1 and tile.registers is None
-    return tile._replace(registers=all_registers(16)) if told else tile
+    return tile._replace(registers=all_registers(8 if scores else 16)) if told else tile
 
 
 def all_registers(warps: int) -> int | None:
@@ -78,13 +78,15 @@ def all_registers(warps: int) -> int | None:
     return None if torch.version.hip else min(255, REGISTERS // (32 * warps))
 
 
-def forward_loop(rows: int, classes: int, powers: int, processors: int) -> Loop:
+def forward_loop(
+    rows: int, classes: int, powers: int, processors: int, scores: bool = False
+) -> Loop:
     """For longer rows; few are split, by a power of two, so that every processor has work."""
-    depth, block = 4, 1024
+    depth, block = 2 if scores and powers == 3 else 4, 1024
     splits = 1
     while rows * splits < 2 * processors and splits * depth * block * 2 < classes:
         splits *= 2
-    return Loop(depth, block, 4, splits, depth // 2, all_registers(8) if powers == 2 else None)
+    return Loop(depth, block, 4, splits, 2, all_registers(8) if powers == 2 else None)
 
 
 def backward_tile(rows: int, classes: int) -> Tile:

@@ -40,6 +40,17 @@ class Sums(NamedTuple):
     vector: Any  # sum of v_k (x_k - center), where v_k = 0 counts nothing
     vectors: Any  # sum of v_k
 
+    # Of bounded scores u_k, sums over k != y times what the gradient's coefficients multiply.
+    moment0: Any  # for each power, of exp(q d_k) u_k
+    moment1: Any
+    moment2: Any
+    entropy_moment: Any  # of e_k d_k u_k
+    vector_power_moment: Any  # of v_k e_k u_k
+    square_moment: Any  # of u_k u_k
+    linear_moment: Any  # of u_k
+    weighted_moment: Any  # of w_k u_k
+    vector_moment: Any  # of v_k u_k
+
 
 @triton.jit
 def finite_or_zero(x):
@@ -55,21 +66,30 @@ def subtrahend(shift):
 
 @triton.jit
 def sum_classes(
-    x, shift, center, is_label, valid, w, v, exponents, VISIT: tl.constexpr, AXIS: tl.constexpr
+    x, u, shift, center, is_label, valid, w, v, exponents, VISIT: tl.constexpr, AXIS: tl.constexpr
 ):
-    """Sums over one axis of elements."""
-    powers = (0.0, 0.0, 0.0)
+    """Sums over one axis of elements; u are the scores that x belong to, or None."""
+    powers, moments = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+    entropy_moment, vector_power_moment, square_moment = 0.0, 0.0, 0.0
+    linear_moment, weighted_moment, vector_moment = 0.0, 0.0, 0.0
     ties, entropy, vector_power, vector_rest = 0.0, 0.0, 0.0, 0.0
     linear, square, weighted, class_weights, vector, vectors = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in tl.static_range(len(exponents)):
         d = x - shift
         e = tl.where(is_label, 0.0, exponential(d, exponents[i], VISIT.half))
+        if VISIT.scores:
+            moments = moments[:i] + (tl.sum(e * u, axis=AXIS),) + moments[i + 1 :]
         if i == 0:
             if VISIT.entropy:
                 entropy = tl.sum(tl.where(d == float("-inf"), 0.0, e * d), axis=AXIS)
+                if VISIT.scores:
+                    product = tl.where(d == float("-inf"), 0.0, e * d * u)
+                    entropy_moment = tl.sum(product, axis=AXIS)
             if VISIT.vector_power:
                 vector_power = tl.sum(v * e, axis=AXIS)
                 vector_rest = tl.sum((1.0 - v) * e, axis=AXIS)
+                if VISIT.scores:
+                    vector_power_moment = tl.sum(v * e * u, axis=AXIS)
             if VISIT.apart:
                 leads = d == 0.0
                 ties = tl.sum(tl.where(leads & (is_label == 0), 1.0, 0.0), axis=AXIS)
@@ -85,6 +105,14 @@ def sum_classes(
     if VISIT.vector:
         vector = tl.sum(tl.where(v == 0.0, 0.0, v * (x - center)), axis=AXIS)
         vectors = tl.sum(v, axis=AXIS)
+    if VISIT.scores:
+        others = tl.where(is_label, 0.0, u)
+        square_moment = tl.sum(others * others, axis=AXIS)
+        linear_moment = tl.sum(others, axis=AXIS)
+        if VISIT.weighted:
+            weighted_moment = tl.sum(w * others, axis=AXIS)
+        if VISIT.vector:
+            vector_moment = tl.sum(v * others, axis=AXIS)
     return Sums(
         *powers,
         ties,
@@ -97,6 +125,13 @@ def sum_classes(
         class_weights,
         vector,
         vectors,
+        *moments,
+        entropy_moment,
+        vector_power_moment,
+        square_moment,
+        linear_moment,
+        weighted_moment,
+        vector_moment,
     )
 
 
@@ -108,7 +143,10 @@ def first_top(x, shift, classes, AXIS: tl.constexpr):
 
 @triton.jit
 def rebase(sums, shift, base, exponents, VISIT: tl.constexpr):
-    """The sums as if `base`, which is no smaller, had been subtracted instead of `shift`."""
+    """The sums as if `base`, which is no smaller, had been subtracted instead of `shift`.
+
+    Of bounded scores both are 0 from the start, and moments are left alone.
+    """
     difference = shift - base
     powers = (0.0, 0.0, 0.0)
     ties, entropy = sums.ties, sums.entropy
@@ -140,6 +178,7 @@ def rebase(sums, shift, base, exponents, VISIT: tl.constexpr):
         sums.class_weights,
         sums.vector,
         sums.vectors,
+        *sums[13:],
     )
 
 
@@ -230,6 +269,7 @@ def merge_parts(
             sums.class_weights,
             sums.vector + sums.vectors * difference,
             sums.vectors,
+            *sums[13:],
         ),
     )
 
@@ -248,25 +288,31 @@ def element_factor(d, e, sum_inv, log_sum, top_miss, element, HALF: tl.constexpr
 @triton.jit
 def sum_elements(
     x,
+    u,
     shift,
     log_sum,
     top_miss,
     others,
     exponents,
     elements,
-    HALF: tl.constexpr,
+    VISIT: tl.constexpr,
     AXIS: tl.constexpr,
 ):
-    """Sums of offset + f(p_k) log p_k and of f(p_k) over the other classes: a second visit."""
+    """Sums of offset + f(p_k) log p_k and of f(p_k) over the other classes: a second visit.
+
+    Of bounded scores u_k also of f(p_k) u_k.
+    """
     d = x - shift
-    e = exponential(d, exponents[0], HALF)
+    e = exponential(d, exponents[0], VISIT.half)
     sum_inv = tl.exp(-log_sum)
     found = ()
     for j in tl.static_range(len(elements)):
-        factor, above = element_factor(d, e, sum_inv, log_sum, top_miss, elements[j], HALF)
+        factor, above = element_factor(d, e, sum_inv, log_sum, top_miss, elements[j], VISIT.half)
         counts = above & others
         offset = tl.zeros([], d.dtype) + elements[j].offset[0] + elements[j].offset[1]
         gap = tl.where(counts, offset + factor * (d - log_sum), 0.0)
         factor = tl.where(counts, factor, 0.0)
         found = found + (tl.sum(gap, axis=AXIS), tl.sum(factor, axis=AXIS))
+        if VISIT.scores:
+            found = found + (tl.sum(factor * u, axis=AXIS),)
     return found

@@ -9,5 +9,6 @@ with so many digits that cancellation does not matter; it proves the first.
 from oracle.losses import exact
 from oracle.printed import paper
 from oracle.rows import Exact
+from oracle.scores import exact_of_scores
 
-__all__ = ["Exact", "exact", "paper"]
+__all__ = ["Exact", "exact", "exact_of_scores", "paper"]
