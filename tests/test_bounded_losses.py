@@ -350,6 +350,18 @@ def test_what_the_reference_computes(bound: Bound) -> None:
     assert q.grad is not None
 
 
+@each_bound
+@each_kind_of_pass
+def test_passes_of_their_own(case: Case, bound: Bound, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a backend does whose kernels do not take bounded scores."""
+    loss = bound(case.module(4), 1.0)
+    expected = value_and_gradient(lambda z: loss(z, LABELS), LOGITS)
+    _, stats = loss(LOGITS, LABELS, return_stats=True)
+    monkeypatch.setattr(backends, "BOUND_SCORES", ())
+    torch.testing.assert_close(value_and_gradient(lambda z: loss(z, LABELS), LOGITS), expected)
+    torch.testing.assert_close(tuple(loss(LOGITS, LABELS, return_stats=True)[1]), tuple(stats))
+
+
 def test_modules_add_where_their_scores_are_the_same() -> None:
     both = 2 * Normalized(nk.CELoss(), 3.0) - Normalized(nk.MAELoss(), 3)
     assert str(both) == "SumLoss(2.0*ce - mae, scale=3.0)"
