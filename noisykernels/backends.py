@@ -34,6 +34,9 @@ REFERENCE, CPU, CUDA, TRITON = range(4)
 COMPILED = (CPU, CUDA)
 """Those of the extension."""
 
+BOUND_SCORES = (CPU, TRITON)
+"""Those whose kernels take bounded scores; for the others they are passes of their own."""
+
 AUTO = "auto"
 """The name that leaves the choice to the device of the tensors."""
 

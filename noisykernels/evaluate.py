@@ -65,6 +65,7 @@ def evaluate(
             or type(input) not in validation.PLAIN_TENSORS
             or type(ignore_index) is not int
             or target.is_floating_point()
+            or (scores and backend not in backends.BOUND_SCORES)
         ):
             return _checked(plan, input, target, weight, ignore_index, reduction, scores)
         code = REDUCTIONS[reduction]
@@ -111,9 +112,10 @@ def _with_options(
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
     backend = backends.choose(input.device.type, input)
-    if not _runs_on(backend, plan, scores) or probabilities:
-        if scores:
-            input = rescaled(widened(input), scores)
+    runs = plan.runs_on(backend) and not probabilities
+    if scores and not (runs and backend in backends.BOUND_SCORES):
+        input, scores = rescaled(widened(input), scores), ()
+    if not runs:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -165,16 +167,12 @@ def _checked(
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
     backend = backends.choose(input.device.type, input)
-    if not _runs_on(backend, plan, scores) or target.is_floating_point():
-        if scores:
-            input = rescaled(widened(input), scores)
+    runs = plan.runs_on(backend) and not target.is_floating_point()
+    if scores and not (runs and backend in backends.BOUND_SCORES):
+        input, scores = rescaled(widened(input), scores), ()
+    if not runs:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False, scores)[0]
-
-
-def _runs_on(backend: int, plan: Plan, scores: Scores | tuple[()]) -> bool:
-    """Whether the kernels of a backend compute it; those of CUDA do not bound scores yet."""
-    return plan.runs_on(backend) and not (scores and backend == backends.CUDA)
 
 
 def _takes_probabilities(plan: Plan, target: Tensor) -> bool:
