@@ -34,7 +34,6 @@ from noisykernels.triton.evaluate import (
     store_statistics,
     store_total,
 )
-from noisykernels.triton.exponential import exponential
 from noisykernels.triton.sums import (
     NO_CLASS,
     Sums,
@@ -45,6 +44,7 @@ from noisykernels.triton.sums import (
     load_parts,
     merge_parts,
     nothing,
+    power_of,
     rebase,
     reduce,
     subtrahend,
@@ -449,12 +449,14 @@ def gradient(
         x = widen(tl.load(pointers, mask=valid, other=0.0))
         if COLUMNS.linear >= 0:
             dz += scaled(problem, columns, rows, kept, scale, COLUMNS.linear) * x
+        first = 0.0
         for i in tl.static_range(len(exponents)):
             shift = tl.load(column(problem, columns, rows, COLUMNS.shift), mask=kept, other=0.0)
             d = x - shift[:, None]
-            e = exponential(d, exponents[i], HALF)
+            e = power_of(d, first, exponents[i], HALF)
             factor = scaled(problem, columns, rows, kept, scale, COLUMNS.power0 + i)
             if i == 0:
+                first = e
                 if COLUMNS.entropy >= 0:
                     finite = tl.where(d == float("-inf"), 0.0, d)
                     factor += scaled(problem, columns, rows, kept, scale, COLUMNS.entropy) * finite
