@@ -436,7 +436,13 @@ def edited(module: ModuleType, old: str, new: str) -> Any:
 
 
 def main(command: str, *arguments: str) -> None:
-    answers = {"matrix": matrix, "family": family, "variants": variants, "annealing": annealing, "edit": edit}
+    answers = {
+        "matrix": matrix,
+        "family": family,
+        "variants": variants,
+        "annealing": annealing,
+        "edit": edit,
+    }
     for answer in answers[command](*map(int, arguments)):
         print(json.dumps(answer), flush=True)
 

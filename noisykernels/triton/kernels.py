@@ -14,7 +14,6 @@ import triton
 import triton.language as tl
 
 from noisykernels.triton.batch import (
-    exactly,
     from_bits,
     in_range,
     load_label_weight,
@@ -70,14 +69,11 @@ def evaluate_tiles(
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    CLASSES: tl.constexpr,
-    OUTER_STRIDE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     FINISH: tl.constexpr,
 ):
     """Whole rows on chip, ROWS at a time; with FINISH one program does all, the reduction too."""
-    problem, logits = exactly(problem, logits, CLASSES, OUTER_STRIDE)
     total = tl.zeros([], tl.float64)
     total_weight = tl.zeros([], tl.float64)
     for tile in range(tl.program_id(0), tl.cdiv(problem.rows, ROWS), tl.num_programs(0)):
@@ -409,15 +405,10 @@ def gradient(
     COLUMNS: tl.constexpr,
     BY_SAMPLE: tl.constexpr,
     HALF: tl.constexpr,
-    CLASSES: tl.constexpr,
-    OUTER_STRIDE: tl.constexpr,
-    OUT_STRIDE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """The row gradient from the coefficients of rows; here no loss is known."""
-    _, out = exactly(problem, out, CLASSES, OUT_STRIDE)
-    problem, logits = exactly(problem, logits, CLASSES, OUTER_STRIDE)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     classes = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     labels, kept = load_labels(problem, rows)

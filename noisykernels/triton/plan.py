@@ -67,7 +67,7 @@ class Plan(NamedTuple):
 class ElementNumbers(NamedTuple):
     """An elementwise function's constants."""
 
-    gamma: Exponent | None  # None: one half, which is what has been published
+    gamma: Exponent | tuple[()]  # empty: one half, which is what has been published
     floor: tuple[float, float]
     offset: tuple[float, float]
 
@@ -81,8 +81,8 @@ class Launch(NamedTuple):
     part_count: int
     columns: Columns
     column_count: int
-    exponents: tuple[Exponent | None, ...]
-    """One for each row sum of exp(q (x_k - m)); None where it is the square of the first."""
+    exponents: tuple[Exponent | tuple[()], ...]
+    """One for each row sum of exp(q (x_k - m)); empty where it is the square of the first."""
     elements: tuple[ElementNumbers, ...]
     terms: tuple[Any, ...]
     values: tuple[tuple[float, float], ...]
@@ -147,10 +147,10 @@ def make_launch(
         len(parts),
         positions(Columns, names),
         len(names),
-        tuple(None if q == 2 and exponents[0] == 1 else exponent(q) for q in exponents),
+        tuple(() if q == 2 and exponents[0] == 1 else exponent(q) for q in exponents),
         tuple(
             ElementNumbers(
-                None if element.gamma == 0.5 else exponent(element.gamma),
+                () if element.gamma == 0.5 else exponent(element.gamma),
                 pair(element.floor),
                 pair(element.offset),
             )

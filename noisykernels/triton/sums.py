@@ -56,7 +56,7 @@ def subtrahend(shift):
 @triton.jit
 def power_of(d, first, exponent, HALF: tl.constexpr):
     """exp(q d), which is the square of the first power where there is no exponent."""
-    if exponent is None:
+    if len(exponent) == 0:
         result = first * first
     else:
         result = exponential(d, exponent, HALF)
@@ -222,7 +222,7 @@ def merge_parts(
             load_parts(problem, parts, rows, kept, PARTS[i], SPLITS) if PARTS[i] >= 0 else 0.0,
         )
     sums = Sums(*found)
-    shift, top = center, None
+    shift, top = center, NO_CLASS
     if len(exponents) > 0:
         shifts = load_parts(problem, parts, rows, kept, 0, SPLITS)
         shift = tl.max(shifts, axis=1)
@@ -253,7 +253,7 @@ def element_factor(d, e, sum_inv, log_sum, top_miss, element, HALF: tl.constexpr
     """(1 - p_k)^gamma, and whether it counts: where log p_k is not below the floor."""
     # Only the class with the largest logit can have a p_k above 1/2.
     miss = tl.where(d == 0.0, top_miss, 1.0 - e * sum_inv)
-    if element.gamma is None:
+    if len(element.gamma) == 0:
         factor = tl.sqrt(miss)
     else:
         # Of a certain class finite too: gamma may be zero.
