@@ -31,24 +31,25 @@ class Resources(NamedTuple):
     exponents: tuple[float, ...]
     elements: tuple[Element, ...]
     vectors: Tensor | None
-    needs: Need
+    needs: int
+    """The value of a `Need`: torch 2.11 compiles no operations on flags."""
 
 
 def resources(terms: Sequence[WeightedTerm], softmax: bool = False) -> Resources:
     """What the terms need of a pass; `softmax` where it is wanted whatever they are."""
-    needs = Need.SOFTMAX if softmax else Need(0)
+    needs = Need.SOFTMAX.value if softmax else 0
     exponents: dict[float, None] = {}
     elements: dict[Element, None] = {}
     vectors = None
     for term in terms:
-        own = TERMS[term.name].needs
+        own = TERMS[term.name].needs.value
         needs |= own
-        if Need.POWER in own:
+        if own & Need.POWER.value:
             exponents[term.parameter] = None
-        if Need.ELEMENT in own:
+        if own & Need.ELEMENT.value:
             elements[Element(term.parameter, term.second)] = None
         vectors = vectors if term.vectors is None else term.vectors
-    if Need.SOFTMAX in needs:
+    if needs & Need.SOFTMAX.value:
         exponents = {1.0: None} | exponents
     return Resources(tuple(exponents), tuple(elements), vectors, needs)
 
@@ -94,7 +95,8 @@ def columns(
     with d_k = x_k - shift and e_k = exp(d_k). For the elementwise functions log p_k is
     d_k - log_sum, and 1 - p_k is top_miss where d_k = 0. The statistics come last.
     """
-    exponents, elements, _, needs = resources(terms, softmax=statistics)
+    exponents, elements, _, bits = resources(terms, softmax=statistics)
+    needs = Need(bits)
     weighted = Need.WEIGHTED in needs
     present = {
         "label": True,

@@ -106,7 +106,8 @@ def make_launch(
     """What to compile and call for the operator's `terms` and `values`."""
     weighted_terms = unpack(ids, values)
     terms = [TERMS[term.name] for term in weighted_terms]
-    exponents, elements, _, needs = resources(weighted_terms, softmax=statistics)
+    exponents, elements, _, bits = resources(weighted_terms, softmax=statistics)
+    needs = Need(bits)
     names = columns(weighted_terms, has_class_weight, statistics)
     weighted = Need.WEIGHTED in needs
     visit = Visit(
