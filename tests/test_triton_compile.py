@@ -170,6 +170,17 @@ def test_instructions_per_element(compiled: list[dict[str, Any]]) -> None:
         assert kernel["instructions per element"] <= bound + 0.05, kernel
 
 
+def test_a_square_is_no_power_of_its_own(answers: Answers) -> None:
+    """NCE + AMSE sums exp(d) and exp(2 d), and more besides; SGCE exp(d) and exp(q d)."""
+    per_element = {
+        kernel["loss"]: kernel["instructions per element"]
+        for kernel in answers["matrix 90"].result()
+        if kernel["kernel"] == "sum_rows"
+        and (kernel["dtype"], kernel["classes"]) == ("float32", 32000)
+    }
+    assert per_element["nce + amse"] < per_element["sgce"] - 5
+
+
 def test_launches_of_a_step(compiled: list[dict[str, Any]]) -> None:
     """Two where one program can do the forward; then one that adds up, and one for long rows."""
     launched: dict[tuple[int, str], list[str]] = {}
