@@ -96,21 +96,24 @@ def columns(
     d_k - log_sum, and 1 - p_k is top_miss where d_k = 0. The statistics come last.
     """
     exponents, elements, _, bits = resources(terms, softmax=statistics)
-    needs = Need(bits)
-    weighted = Need.WEIGHTED in needs
+
+    def summed(need: Need) -> bool:
+        return bool(bits & need.value)
+
+    weighted = summed(Need.WEIGHTED)
     present = {
         "label": True,
         "shift": bool(exponents),
         **{f"power{i}": True for i in range(len(exponents))},
-        "entropy": Need.ENTROPY in needs,
-        "vector_power": Need.VECTOR_POWER in needs,
-        "linear": Need.SQUARE in needs,
+        "entropy": summed(Need.ENTROPY),
+        "vector_power": summed(Need.VECTOR_POWER),
+        "linear": summed(Need.SQUARE),
         # Without class weights w_k = 1.
-        "constant": Need.LINEAR in needs or (weighted and not has_class_weight),
+        "constant": summed(Need.LINEAR) or (weighted and not has_class_weight),
         "class_weight": weighted and has_class_weight,
-        "vector": Need.VECTOR in needs,
-        "top": Need.TOP in needs,
-        "top_class": Need.TOP in needs,
+        "vector": summed(Need.VECTOR),
+        "top": summed(Need.TOP),
+        "top_class": summed(Need.TOP),
         "log_sum": bool(elements),
         "top_miss": bool(elements),
         **{f"element{i}": True for i in range(len(elements))},
