@@ -69,8 +69,8 @@ cuda-build: setup .venv-cuda ## compile and link the CUDA kernels with a CUDA bu
 	$(BIN)/python tests/cuda_build.py .venv-cuda/lib/python3.*/site-packages
 
 # Needs no other target: it takes the torch, triton and nvcc that are installed.
-gpu: ## on a machine with a GPU, offline: build, test, sanitize, measure into bench/results/gpu
-	$(PYTHON) -m bench.gpu_check $(if $(QUICK),--quick)
+gpu: ## on a machine with a GPU, offline: build, test, sanitize, measure into bench/results/gpu: MINUTES=10
+	$(PYTHON) -m bench.gpu_check $(call option,MINUTES)
 
 clean: ## remove what builds and tests left, but not .venv
 	rm -rf build dist *.egg-info $(BUILD) noisykernels/_C.*.so .pytest_cache .mypy_cache .ruff_cache

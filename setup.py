@@ -91,6 +91,7 @@ def extension() -> Extension:
     # __FILE__ in error messages: "csrc/ops.cpp", not a folder of the building machine.
     folders = [f"-ffile-prefix-map={path}/=" for path in (Path.cwd(), site_packages, python)]
     options = [
+        "-std=c++20",  # older versions of torch ask for 17
         "-O3",
         "-g0",
         "-fno-math-errno",

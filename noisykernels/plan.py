@@ -76,9 +76,10 @@ def plan(parts: tuple[Part, ...]) -> Plan:
     if any(part.published for part in parts):
         return Plan(parts, ())
     merged: dict[Any, WeightedTerm] = {}
+    matrices: list[Tensor | None] = []
     for part in parts:
         for term in LOSSES[part.name].terms(**part.parameters):
-            key = term.name, term.parameter, term.second, id(term.vectors)
+            key = term.name, term.parameter, term.second, _place(matrices, term.vectors)
             weight = merged[key].weight if key in merged else 0.0
             merged[key] = term._replace(weight=weight + part.scale * term.weight)
     terms = [
@@ -129,6 +130,15 @@ _CACHED = frozenset({float, int, bool, str})
 def forget() -> None:
     """Forget plans: what a name stands for has changed."""
     _cached_single.cache_clear()
+
+
+def _place(matrices: list[Tensor | None], matrix: Tensor | None) -> int:
+    """Which of them it is, maybe a new one. By identity, but torch 2.11 compiles no call of id."""
+    for place, known in enumerate(matrices):
+        if known is matrix:
+            return place
+    matrices.append(matrix)
+    return len(matrices) - 1
 
 
 def _make_pass(terms: Sequence[WeightedTerm]) -> Pass:

@@ -87,16 +87,22 @@ def self_check() -> Iterator[Check]:
         exact = _value_and_gradient(reference, name, logits.double(), target, upstream.double())
         for backend, state in backends.available().items():
             if state is True:
+                inputs = (t.to(_device_for(backend)) for t in (logits, target, upstream))
                 with backends.use(backend):
-                    result = _value_and_gradient(functional, name, logits, target, upstream)
-                yield Check(name, backend, *_errors(result, exact))
+                    value, gradient = _value_and_gradient(functional, name, *inputs)
+                yield Check(name, backend, *_errors((value.cpu(), gradient.cpu()), exact))
+
+
+def _device_for(backend: str) -> str:
+    devices = backends.DEVICES.get(backend, ("cpu",))
+    return "cpu" if "cpu" in devices else devices[0]
 
 
 def _value_and_gradient(
     module: object, name: str, logits: Tensor, target: Tensor, upstream: Tensor
 ) -> tuple[Tensor, Tensor]:
     logits = logits.detach().requires_grad_()
-    matrices = LOSSES[name].matrices(TRANSITION)
+    matrices = LOSSES[name].matrices(TRANSITION.to(logits.device))
     loss = getattr(module, f"{name}_loss")(logits, target, reduction="none", **matrices)
     (gradient,) = torch.autograd.grad(loss, logits, upstream)
     return loss.detach(), gradient

@@ -10,15 +10,19 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
-import hypothesis
 import pytest
 import torch
 
 from noisykernels import backends
 
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
-hypothesis.settings.register_profile("slow", deadline=None, max_examples=200)
-hypothesis.settings.load_profile("repeatable")
+try:
+    from hypothesis import settings
+except ImportError:  # as on a machine that is there for its GPU, to run test_gpu.py
+    pass
+else:
+    settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=20)
+    settings.register_profile("slow", deadline=None, max_examples=200)
+    settings.load_profile("repeatable")
 
 LEVELS = backends.extension.simd_levels() if backends.extension else []
 BACKENDS = [

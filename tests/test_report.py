@@ -62,3 +62,8 @@ def test_absent_extension_is_explained(monkeypatch):
     monkeypatch.setattr(backends, "extension", None)
     monkeypatch.setitem(backends._unusable, "cpu", "no compiler was found")
     assert "extension           absent: no compiler was found" in report.environment()
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_every_backend_gets_tensors_that_it_takes(backend):
+    assert report._device_for(backend) in backends.DEVICES.get(backend, ("cpu",))

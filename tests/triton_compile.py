@@ -1,6 +1,7 @@
 """Compiles what a training step launches for GPUs that are not there, and reads the result.
 
     python tests/triton_compile.py matrix 90    # one JSON object a line
+    python tests/triton_compile.py family 90    # every registered loss; what spills (minutes)
 
 The real launcher runs, on tensors of the meta device: which kernels it takes, with which tiles and
 specialisations, is its own decision. Only the launch itself is left out. This needs a process
@@ -23,11 +24,12 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
 import triton
+from cases import REPRESENTATIVES
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 from triton.runtime.jit import JITFunction
@@ -35,6 +37,7 @@ from triton.runtime.jit import JITFunction
 from noisykernels import ops
 from noisykernels.backends import TRITON
 from noisykernels.bounded import CLIPPED, NORMALIZED
+from noisykernels.registry import LOSSES as REGISTERED
 from noisykernels.terms import TERMS, WeightedTerm, passes, resources
 from noisykernels.triton import kernels, launch, plan
 from noisykernels.triton import terms as jit_terms
@@ -51,7 +54,7 @@ LOSSES: dict[str, tuple[WeightedTerm, ...]] = {
 }
 
 
-def family(classes: int) -> dict[str, tuple[WeightedTerm, ...]]:
+def further(classes: int) -> dict[str, tuple[WeightedTerm, ...]]:
     """Losses that take another sum, or a second visit."""
     return {
         "nce + amse": (WeightedTerm("nce", 1.0), WeightedTerm("amse", 1.0, 2.0, 30.0)),
@@ -72,8 +75,11 @@ ROWS = {
     "few rows": (16, (10, 100, 128256)),  # one program for all, or several for each row
 }
 
-FAMILY_ROWS = {"many rows": (4096, (10, 4096, 32000)), "few rows": (16, (100, 128256))}
-"""Where those are compiled, in float32 and for `SM` alone."""
+FURTHER_ROWS = {"many rows": (4096, (10, 4096, 32000)), "few rows": (16, (100, 128256))}
+"""Where those of `further` are compiled, in float32 and for `SM` alone."""
+
+FAMILY_CLASSES = (10, 100, 1000, 32000, 128256)
+"""Where all losses are compiled, in both types and regimes: too much for a test."""
 
 SM = 90
 """The architecture for questions to which all have one answer."""
@@ -220,11 +226,22 @@ def facts(found: Launch, cubin: Path) -> dict[str, Any]:
 # ---- what the tests ask for
 
 
+class Case(NamedTuple):
+    """A step to compile."""
+
+    dtype: str
+    classes: int
+    regime: str
+    rows: int
+    loss: str
+    terms: Sequence[WeightedTerm]
+    scores: tuple[int, float] = (0, 0.0)
+
+
 def matrix(architecture: int) -> Iterator[dict[str, Any]]:
     """Every kernel of a step, for each type, number of classes, regime and loss."""
-    known: dict[str, dict[str, Any]] = {}
     cases = [
-        (dtype, classes, regime, rows, loss, LOSSES[loss])
+        Case(dtype, classes, regime, rows, loss, LOSSES[loss])
         for dtype in DTYPES
         for regime, (rows, tried) in ROWS.items()
         for classes in tried
@@ -232,20 +249,52 @@ def matrix(architecture: int) -> Iterator[dict[str, Any]]:
     ]
     if architecture == SM:
         cases += [
-            ("float32", classes, regime, rows, loss, terms)
-            for regime, (rows, tried) in FAMILY_ROWS.items()
+            Case("float32", classes, regime, rows, loss, terms)
+            for regime, (rows, tried) in FURTHER_ROWS.items()
             for classes in tried
-            for loss, terms in family(classes).items()
+            for loss, terms in further(classes).items()
         ]
-    bounded = [
-        (dtype, classes, "many rows", 4096, f"{loss} of {kind} scores", LOSSES[loss])
+    cases += [
+        Case(dtype, classes, "many rows", 4096, f"{loss} of {kind} scores", LOSSES[loss], scores)
         for dtype in DTYPES
         for classes, loss in product((10, 1000, 32000), ("ce", "sgce"))
-        for kind in SCORES
+        for kind, scores in SCORES.items()
     ]
+    return compiled(architecture, cases)
+
+
+def family(architecture: int) -> Iterator[dict[str, Any]]:
+    """The same of all registered losses, then what of it spills."""
+    cases = [
+        Case(dtype, classes, regime, rows, loss, terms)
+        for dtype in DTYPES
+        for classes in FAMILY_CLASSES
+        for regime, (rows, _) in ROWS.items()
+        for loss, terms in registered(classes)
+    ]
+    kernels, spilled = set(), []
+    for found in compiled(architecture, cases):
+        kernels.add(found["hash"])
+        if found["stack"] or found["local"]:
+            spilled.append(found)
+    yield from spilled
+    yield {"sm": architecture, "steps": len(cases), "kernels": len(kernels), "spill": len(spilled)}
+
+
+def registered(classes: int) -> Iterator[tuple[str, tuple[WeightedTerm, ...]]]:
+    """Every registered loss as it is by default, one with more terms than a pass takes in parts."""
+    for case in REPRESENTATIVES:
+        loss = REGISTERED[case.name]
+        terms = loss.terms(**case.parameters, **loss.matrices(meta(classes, classes)))
+        for part in passes([term for term in terms if term.weight]):
+            yield str(case), part
+
+
+def compiled(architecture: int, cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
+    """What the compiler makes of the kernels of a step, case by case."""
+    known: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for dtype, classes, regime, rows, loss, terms in cases + bounded:
-            scores = SCORES.get(loss.split()[-2] if loss.endswith("scores") else "", (0, 0.0))
+        for dtype, classes, regime, rows, loss, terms, scores in cases:
             with recorded_launches(architecture) as launches:
                 step(meta(rows, classes, dtype=getattr(torch, dtype)), terms, scores=scores)
             for found in launches:
@@ -260,6 +309,7 @@ def matrix(architecture: int) -> Iterator[dict[str, Any]]:
                     "regime": regime,
                     "loss": loss,
                     "kernel": found.kernel.name,
+                    "hash": key,
                     "programs": found.grid,
                     "elements": tile / found.threads,  # of a thread
                     **known[key],
@@ -415,7 +465,13 @@ def edited(module: ModuleType, old: str, new: str) -> Any:
 
 
 def main(command: str, *arguments: str) -> None:
-    answers = {"matrix": matrix, "variants": variants, "annealing": annealing, "edit": edit}
+    answers = {
+        "matrix": matrix,
+        "family": family,
+        "variants": variants,
+        "annealing": annealing,
+        "edit": edit,
+    }
     for answer in answers[command](*map(int, arguments)):
         print(json.dumps(answer), flush=True)
 

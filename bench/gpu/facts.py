@@ -28,6 +28,7 @@ def facts(device: str) -> Facts:
         "triton": _version("triton"),
         "cuda": torch.version.cuda or "none",
         "liger-kernel": _version("liger-kernel"),
+        "quack-kernels": _version("quack-kernels"),
         "python": platform.python_version(),
     }
 

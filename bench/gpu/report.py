@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from math import nan
 from pathlib import Path
-
-import numpy as np
-from matplotlib.figure import Figure
 
 from bench.gpu.correctness import Check
 from bench.gpu.facts import Facts
-from bench.gpu.losses import COMPILED, EAGER, FUSED, LIGER, TIMED, YARDSTICK
+from bench.gpu.losses import (
+    COMPILED,
+    EAGER,
+    LIGER,
+    OURS,
+    PUBLISHED_CODE,
+    QUACK,
+    TIMED,
+    YARDSTICK,
+)
 from bench.gpu.timing import Time
-from bench.plot import COLORS, INK
 
-RIVALS = (YARDSTICK, EAGER, COMPILED, LIGER)
+RIVALS = (YARDSTICK, PUBLISHED_CODE, EAGER, COMPILED, LIGER, QUACK)
+
+WORST = 5
+"""Lines of each kind in a summary."""
 
 
 @dataclass
@@ -27,12 +36,12 @@ class Report:
     facts: Facts
     checks: list[Check] = field(default_factory=list)
     graphs: dict[str, bool | str] = field(default_factory=dict)
-    """For each loss whether a captured step replays with other data, or why not."""
+    """For each backend and loss whether a captured step replays with other data, or why not."""
     bandwidth: float = 0.0
     """Bytes a second of a copy, reading and writing."""
     times: list[Time] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    """Shapes that were not timed, and why."""
+    """What was not checked, timed or drawn, and why."""
 
     @property
     def correct(self) -> bool:
@@ -43,17 +52,40 @@ class Report:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write all files; their name is the device's."""
+    """Write numbers and page; their name is the device's."""
+    paths = [_path(report, folder, suffix) for suffix in ("json", "md")]
     folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^a-z0-9]+", "-", str(report.facts["device"]).lower()).strip("-")
-    paths = [folder / f"{name}.{suffix}" for suffix in ("json", "md", "png")]
     paths[0].write_text(json.dumps(asdict(report) | {"correct": report.correct}, indent=1) + "\n")
     paths[1].write_text(page(report))
-    if report.times:
-        picture(report).savefig(paths[2], dpi=160)
-    else:
-        paths.pop()
     return paths
+
+
+def _path(report: Report, folder: Path, suffix: str) -> Path:
+    name = re.sub(r"[^a-z0-9]+", "-", str(report.facts["device"]).lower()).strip("-")
+    return folder / f"{name}.{suffix}"
+
+
+def summary(report: Report) -> Iterator[str]:
+    """The largest errors and the slowest ratios, a line each."""
+    failed = sum(not check.passed for check in report.checks)
+    yield f"{len(report.checks)} checks, {failed} failed"
+    by_error = sorted(report.checks, key=lambda check: -max(check.value, check.gradient))
+    for check in by_error[:WORST]:
+        error = max(check.value, check.gradient)
+        case = f"{check.backend} {check.loss} {check.dtype} {check.shape} ({check.options})"
+        yield f"error {error:.2g} of what is allowed: {case}"
+    ratios = [
+        (ratio, time, rival)
+        for time in report.times
+        if time.contender in OURS and time.device
+        for rival in RIVALS
+        if (ratio := _ratio(time, _find(report, time, rival)))
+    ]
+    for ratio, time, rival in sorted(ratios, key=lambda found: -found[0])[:WORST]:
+        case = f"{time.contender} {time.loss} {time.dtype} {time.shape}"
+        yield f"{ratio:.2f} times as long as {rival}: {case}"
+    for name, why in report.skipped.items():
+        yield f"skipped: {name}: {why}"
 
 
 def page(report: Report) -> str:
@@ -64,7 +96,8 @@ def page(report: Report) -> str:
         f"# {f['device']}",
         "",
         f"noisykernels {f['noisykernels']}, torch {f['torch']}, triton {f['triton']}, CUDA "
-        f"{f['cuda']}, Liger {f['liger-kernel']}, Python {f['python']}; {f['multiprocessors']} "
+        f"{f['cuda']}, Liger {f['liger-kernel']}, quack {f['quack-kernels']}, "
+        f"Python {f['python']}; {f['multiprocessors']} "
         f"multiprocessors, {f['memory_gib']} GiB, L2 {f['l2_mib']} MiB; {str(f['time'])[:10]}.",
         "",
         "## Correctness",
@@ -73,11 +106,25 @@ def page(report: Report) -> str:
         "in float64 passed: losses, gradients at random upstream, repeats bit for bit.",
         f"{sum(r is True for r in report.graphs.values())} of {len(report.graphs)} losses replay "
         "from a CUDA graph with other data.",
+        "",
+        *(f"- {line}" for line in summary(report)),
     ]
     if failed:
-        header = ("loss", "dtype", "shape", "options", "loss error", "gradient error", "repeats")
+        header = (
+            "backend", "loss", "dtype", "shape", "options", "loss error", "gradient error",
+            "repeats",
+        )  # fmt: skip
         rows = [
-            (c.loss, c.dtype, c.shape, c.options, f"{c.value:.2g}", f"{c.gradient:.2g}", c.repeats)
+            (
+                c.backend,
+                c.loss,
+                c.dtype,
+                c.shape,
+                c.options,
+                f"{c.value:.2g}",
+                f"{c.gradient:.2g}",
+                c.repeats,
+            )
             for c in failed
         ]
         lines += ["", "Failed; errors are in units of what is allowed:", "", _table(header, rows)]
@@ -88,7 +135,6 @@ def page(report: Report) -> str:
         for dtype in dict.fromkeys(time.dtype for time in report.times):
             lines += ["", f"### {dtype}", "", _speed(report, dtype)]
         lines += ["", "### Small batches", "", _small(report)]
-    lines += [f"- {shape} was not timed: {why}" for shape, why in report.skipped.items()]
     absent = {(t.contender, t.absent) for t in report.times if t.absent}
     lines += [f"- {contender}: {why}" for contender, why in sorted(absent)]
     return "\n".join(lines) + "\n"
@@ -98,7 +144,7 @@ def _speed_text(report: Report) -> str:
     return (
         f"A copy moves {report.bandwidth / 1e12:.2f} TB/s, reading and writing. Times are the "
         "GPU's, of a forward and backward, in microseconds; a batch is not in the L2 cache before. "
-        "Ratios are the time of the fused loss over that of the rival: below 1 it is faster. "
+        "Ratios are our time over that of the rival: below 1 we are faster. "
         "The share of copy is what the least bytes (logits read twice, gradient written once; MUH "
         "without quadratic term: read once, written once) would take at the speed of copies, "
         "over the time taken."
@@ -107,19 +153,26 @@ def _speed_text(report: Report) -> str:
 
 def _speed(report: Report, dtype: str) -> str:
     rivals = [r for r in RIVALS if any(t.contender == r for t in report.times)]
-    header = ("shape", "loss", "µs", "share of copy", *(f"/ {r}" for r in rivals), "peak / logits")
+    header = (
+        "shape", "loss", "ours", "µs", "forward", "backward", "share of copy",
+        *(f"/ {r}" for r in rivals), "kernels", "peak / logits",
+    )  # fmt: skip
     rows = []
     for time in report.times:
-        if time.contender == FUSED and time.dtype == dtype and time.device:
+        if time.contender in OURS and time.dtype == dtype and time.device:
             ratios = (_ratio(time, _find(report, time, rival)) for rival in rivals)
             least = least_seconds(report, time)
             rows.append(
                 (
                     time.shape,
                     f"`{time.loss}`",
+                    time.contender,
                     f"{_median(time):.1f}",
+                    f"{time.device['forward'][1]:.1f}",
+                    f"{time.device['backward'][1]:.1f}",
                     f"{100e6 * least / _median(time):.0f} %",
                     *(f"{ratio:.2f}" if ratio else "–" for ratio in ratios),
+                    time.kernels or "–",
                     f"{time.peak_bytes / logits_bytes(time):.2f}",
                 )
             )
@@ -129,42 +182,66 @@ def _speed(report: Report, dtype: str) -> str:
 def _small(report: Report) -> str:
     """Where the host decides: its own time, and the GPU's when a graph spares it."""
     shapes = list(dict.fromkeys(t.shape for t in report.times if logits_bytes(t) < 2**20))
-    header = ("shape", "dtype", "loss", "contender", "host µs", "in a graph µs")
+    header = (
+        "shape",
+        "dtype",
+        "loss",
+        "contender",
+        "host µs",
+        "wall µs",
+        "in a graph µs",
+        "kernels",
+    )
     rows = [
-        (t.shape, t.dtype, f"`{t.loss}`", t.contender, _number(t.host), _number(t.graph))
+        (
+            t.shape, t.dtype, f"`{t.loss}`", t.contender, _number(t.host), _number(t.wall),
+            _number(t.graph), t.kernels or "–",
+        )
         for t in report.times
         if t.shape in shapes and t.device
-    ]
+    ]  # fmt: skip
     return _table(header, rows)
 
 
-def picture(report: Report) -> Figure:
-    """The time of each loss over that of `F.cross_entropy`, by shape."""
-    dtypes = list(dict.fromkeys(time.dtype for time in report.times))
-    figure = Figure(figsize=(9, 3.2 * len(dtypes)), layout="constrained")
-    for axes, dtype in zip(figure.subplots(len(dtypes), squeeze=False)[:, 0], dtypes, strict=True):
-        fused = [t for t in report.times if (t.dtype, t.contender) == (dtype, FUSED) and t.device]
-        shapes = list(dict.fromkeys(time.shape for time in fused))
-        losses = list(dict.fromkeys(time.loss for time in fused))
+def draw(report: Report, folder: Path) -> Path:
+    """The time of each loss over that of `F.cross_entropy`, by shape.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    from matplotlib.figure import Figure
+
+    from bench.plot import COLORS, INK
+
+    timed = [time for time in report.times if time.contender in OURS and time.device]
+    panels = sorted({(time.dtype, time.contender) for time in timed})
+    figure = Figure(figsize=(9, 3.2 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for axes, (dtype, backend) in zip(grid, panels, strict=True):
+        ours = [time for time in timed if (time.dtype, time.contender) == (dtype, backend)]
+        shapes = list(dict.fromkeys(time.shape for time in ours))
+        losses = list(dict.fromkeys(time.loss for time in ours))
         width = 0.8 / max(1, len(losses))
         for i, loss in enumerate(losses):
             heights = [
                 next(
-                    (_ratio(t, _find(report, t, YARDSTICK)) or np.nan
-                     for t in fused if (t.shape, t.loss) == (shape, loss)),
-                    np.nan,
+                    (_ratio(t, _find(report, t, YARDSTICK)) or nan
+                     for t in ours if (t.shape, t.loss) == (shape, loss)),
+                    nan,
                 )
                 for shape in shapes
             ]  # fmt: skip
-            places = np.arange(len(shapes)) + (i - (len(losses) - 1) / 2) * width
+            places = [k + (i - (len(losses) - 1) / 2) * width for k in range(len(shapes))]
             axes.bar(places, heights, width, label=loss, color=COLORS[i % len(COLORS)])
         axes.axhline(1, color=INK, linewidth=0.8)
         axes.set_xticks(range(len(shapes)), shapes)
-        axes.set_ylabel(f"{dtype}: time / F.cross_entropy", color=INK)
+        axes.set_ylabel(f"{backend}, {dtype}: time / F.cross_entropy", color=INK)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False, ncols=4, fontsize=8)
     figure.suptitle(f"Forward + backward on {report.facts['device']}", color=INK)
-    return figure
+    path = _path(report, folder, "png")
+    figure.savefig(path, dpi=160)
+    return path
 
 
 def least_seconds(report: Report, time: Time) -> float:
@@ -179,8 +256,8 @@ def logits_bytes(time: Time) -> int:
     return rows * classes * {"float32": 4, "bfloat16": 2}[time.dtype]
 
 
-def _find(report: Report, fused: Time, rival: str) -> Time | None:
-    key = (fused.shape, fused.dtype, fused.loss, rival)
+def _find(report: Report, ours: Time, rival: str) -> Time | None:
+    key = (ours.shape, ours.dtype, ours.loss, rival)
     return next(
         (t for t in report.times if (t.shape, t.dtype, t.loss, t.contender) == key and t.device),
         None,

@@ -13,9 +13,11 @@ from statistics import quantiles
 
 import torch
 from torch import Tensor
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 
 from bench.gpu.correctness import capture
-from bench.gpu.losses import Step
+from bench.gpu.losses import Contender, Step
 
 SAMPLES = 50
 CALLS = 20
@@ -24,6 +26,10 @@ CALLS = 20
 STEPS_IN_GRAPH = 20
 
 MODES = ("forward", "backward", "both")
+
+
+LARGE = 2**22
+"""Bytes of logits from which launches no longer matter: a graph of few steps, replayed less."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,12 @@ class Time:
     """For each mode. What waits for the host counts too: small batches are told by the others."""
     host: float | None
     """Of a forward and backward, without waiting for the GPU."""
+    wall: float | None
+    """Of one among many, all of them finished: the larger of what the host and the GPU take."""
     graph: float | None
     """Of a forward and backward inside a CUDA graph."""
+    kernels: int | None
+    """That a forward and backward launches, copies and fills among them."""
     peak_bytes: int
     """Beyond the logits and what else was there before; the gradient counts."""
     absent: str = ""
@@ -64,38 +74,44 @@ def rotation(rows: int, classes: int, dtype: torch.dtype, device: str) -> Inputs
 
 
 def times(
-    contenders: Mapping[str, Step], inputs: Inputs, loss: str, *, samples: int = SAMPLES
+    contenders: Sequence[Contender], inputs: Inputs, loss: str, *, samples: int = SAMPLES
 ) -> list[Time]:
     """Times of contenders at one shape; one that fails says why, and the others go on."""
     logits, _ = inputs[0]
-    failures: dict[str, str] = {}
-    running: dict[str, Step] = {}
-    for name, contender in contenders.items():
-        try:
-            for _ in range(3):  # compile, load, fill the allocator
-                step(contender, *inputs[0])
-            torch.cuda.synchronize()
-            running[name] = contender
-        except Exception as error:  # whatever is wrong with a rival is a fact to report
-            failures[name] = reason(error)
-    device = _device_times(running, inputs, samples)
     shape, dtype = "x".join(map(str, logits.shape)), str(logits.dtype).removeprefix("torch.")
-    found = [
-        Time(shape, dtype, loss, name, {}, None, None, 0, reason)
-        for name, reason in failures.items()
-    ]
-    for name, contender in running.items():
-        host = _host_time(contender, inputs)
-        peak_bytes = _peak_bytes(contender, *inputs[0])
-        graph, absent = _graph_time(contender, inputs)
-        found.append(Time(shape, dtype, loss, name, device[name], host, graph, peak_bytes, absent))
+    found, running = [], []
+    for contender in contenders:
+        try:
+            with contender.in_use():
+                for _ in range(3):  # compile, load, fill the allocator
+                    step(contender.step, *inputs[0])
+            torch.cuda.synchronize()
+            running.append(contender)
+        except Exception as error:  # whatever is wrong with a rival is a fact to report
+            why = reason(error)
+            found.append(
+                Time(shape, dtype, loss, contender.name, {}, None, None, None, None, 0, why)
+            )
+    device = _device_times(running, inputs, samples)
+    for contender in running:
+        with contender.in_use():
+            host, wall = _host_times(contender.step, inputs)
+            peak_bytes = _peak_bytes(contender.step, *inputs[0])
+            kernels = _kernels(contender.step, *inputs[0])
+            graph, absent = _graph_time(contender.step, inputs)
+        found.append(
+            Time(
+                shape, dtype, loss, contender.name, device[contender.name], host, wall, graph,
+                kernels, peak_bytes, absent,
+            )
+        )  # fmt: skip
     return found
 
 
-def step(contender: Step, logits: Tensor, target: Tensor) -> None:
+def step(loss: Step, logits: Tensor, target: Tensor) -> None:
     """A forward and backward as a training step does it: the gradient is written anew."""
     logits.grad = None
-    contender(logits, target).backward()
+    loss(logits, target).backward()
 
 
 def copy_bandwidth(device: str, size: int = 2**30) -> float:
@@ -115,31 +131,33 @@ def reason(error: Exception) -> str:
 
 
 def _device_times(
-    contenders: Mapping[str, Step], inputs: Inputs, samples: int
+    contenders: Sequence[Contender], inputs: Inputs, samples: int
 ) -> dict[str, dict[str, list[float]]]:
     seconds: dict[str, dict[str, list[float]]] = {
-        name: {mode: [] for mode in MODES} for name in contenders
+        contender.name: {mode: [] for mode in MODES} for contender in contenders
     }
     turn = cycle(inputs)
     for _ in range(samples):
-        for name, contender in contenders.items():
-            for mode in MODES:
-                logits, target = next(turn)
-                logits.grad = None
-                seconds[name][mode].append(_mode_time(contender, logits, target, mode))
-                logits.grad = None
+        for contender in contenders:
+            with contender.in_use():
+                for mode in MODES:
+                    logits, target = next(turn)
+                    logits.grad = None
+                    second = _mode_time(contender.step, logits, target, mode)
+                    seconds[contender.name][mode].append(second)
+                    logits.grad = None
     return {
         name: {mode: [1e6 * s for s in _quartiles(values)] for mode, values in modes.items()}
         for name, modes in seconds.items()
     }
 
 
-def _mode_time(contender: Step, logits: Tensor, target: Tensor, mode: str) -> float:
+def _mode_time(loss: Step, logits: Tensor, target: Tensor, mode: str) -> float:
     if mode == "forward":
-        return _event_time(lambda: contender(logits, target))
+        return _event_time(lambda: loss(logits, target))
     if mode == "both":
-        return _event_time(lambda: contender(logits, target).backward())
-    value = contender(logits, target)
+        return _event_time(lambda: loss(logits, target).backward())
+    value = loss(logits, target)
     return _event_time(value.backward)
 
 
@@ -154,41 +172,55 @@ def _event_time(call: Callable[[], object]) -> float:
     return milliseconds / 1e3
 
 
-def _host_time(contender: Step, inputs: Inputs) -> float:
-    """Microseconds until the host is free again; on a stream that never fills up."""
-    seconds = []
+def _host_times(loss: Step, inputs: Inputs) -> tuple[float, float]:
+    """Microseconds of a step until the host is free again, and until the GPU is done too."""
+    host, wall = [], []
     for _ in range(5):
         torch.cuda.synchronize()
         start = time.perf_counter()
         for _, (logits, target) in zip(range(CALLS), cycle(inputs), strict=False):
-            step(contender, logits, target)
-        seconds.append((time.perf_counter() - start) / CALLS)
-    torch.cuda.synchronize()
-    return 1e6 * min(seconds)
+            step(loss, logits, target)
+        host.append((time.perf_counter() - start) / CALLS)
+        torch.cuda.synchronize()
+        wall.append((time.perf_counter() - start) / CALLS)
+    return 1e6 * min(host), 1e6 * min(wall)
 
 
-def _graph_time(contender: Step, inputs: Inputs) -> tuple[float | None, str]:
+def _kernels(loss: Step, logits: Tensor, target: Tensor) -> int | None:
+    """What runs on the GPU in a step, or None where it cannot be traced."""
+    try:
+        with profile(activities=[ProfilerActivity.CUDA]) as trace:
+            step(loss, logits, target)
+            torch.cuda.synchronize()
+    except RuntimeError:
+        return None
+    return sum(event.device_type == DeviceType.CUDA for event in trace.events()) or None
+
+
+def _graph_time(loss: Step, inputs: Inputs) -> tuple[float | None, str]:
     """Microseconds of a step among many in one graph, or why there is none."""
+    large = inputs[0][0].nbytes > LARGE
+    count, replays = (2, 5) if large else (STEPS_IN_GRAPH, 20)
 
     def steps() -> tuple[Tensor, ...]:
-        for _, (logits, target) in zip(range(STEPS_IN_GRAPH), cycle(inputs), strict=False):
-            torch.autograd.grad(contender(logits, target), logits)
+        for _, (logits, target) in zip(range(count), cycle(inputs), strict=False):
+            torch.autograd.grad(loss(logits, target), logits)
         return ()
 
     try:
         graph, _ = capture(steps)
     except Exception as error:  # not all rivals can be captured
         return None, f"no graph: {reason(error)}"
-    seconds = [_event_time(graph.replay) for _ in range(20)]
-    return 1e6 * _quartiles(seconds)[1] / STEPS_IN_GRAPH, ""
+    seconds = [_event_time(graph.replay) for _ in range(replays)]
+    return 1e6 * _quartiles(seconds)[1] / count, ""
 
 
-def _peak_bytes(contender: Step, logits: Tensor, target: Tensor) -> int:
+def _peak_bytes(loss: Step, logits: Tensor, target: Tensor) -> int:
     logits.grad = None
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    step(contender, logits, target)
+    step(loss, logits, target)
     peak = torch.cuda.max_memory_allocated() - before
     logits.grad = None
     return peak

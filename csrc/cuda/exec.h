@@ -47,6 +47,39 @@ struct Team {
 
 DEVICE void barrier() { __syncthreads(); }
 
+// The threads on a row: a team, or all teams of a block, each of them a warp.
+struct Crew {
+  Team team;
+  int teams;
+  double* shared;  // one for each team
+
+  DEVICE int width() const { return teams << team.log2; }
+  DEVICE int rank() const { return threadIdx.x & (width() - 1); }
+
+  // Every thread gets the same bits, as in a team.
+  template <class T, class Combine>
+  DEVICE T reduce(T value, Combine combine) const {
+    static_assert(sizeof(T) <= sizeof(double), "there is no more room");
+    value = team.reduce(value, combine);
+    if (teams == 1) return value;
+    T* const all = reinterpret_cast<T*>(shared);
+    barrier();  // what was there has been read
+    if (team.rank() == 0) all[team.number()] = value;
+    barrier();
+    value = all[0];
+    for (int i = 1; i < teams; ++i) value = combine(value, all[i]);
+    return value;
+  }
+  template <class T>
+  DEVICE T sum(T value) const {
+    return reduce(value, [](T a, T b) { return a + b; });
+  }
+  template <class T>
+  DEVICE T max(T value) const {
+    return reduce(value, [](T a, T b) { return b > a ? b : a; });
+  }
+};
+
 // The sum over all threads, for thread 0. The block's last use of it, or followed by a barrier.
 DEVICE double block_sum(double value, double (&warps)[kMaxThreads / kWarp]) {
   const Team warp{kWarpLog2};

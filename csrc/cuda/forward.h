@@ -72,7 +72,7 @@ DEVICE void merge_rows(const ForwardArguments& a, const Sums<ScalarOf<Storage>>*
 // has loops of its own (`further`). The last block to end adds up what all have left, in the order
 // of the blocks: a repeated run gives the same bits.
 template <class Storage, int powers, bool further>
-__global__ void __launch_bounds__(further ? kFurtherThreads : kMaxThreads, 1)
+__global__ void __launch_bounds__(kMaxThreads, 1)
     forward_kernel(const __grid_constant__ ForwardArguments a,
                    const __grid_constant__ ForwardPlace place) {
   using Scalar = ScalarOf<Storage>;
@@ -95,8 +95,9 @@ __global__ void __launch_bounds__(further ? kFurtherThreads : kMaxThreads, 1)
       const RowMemory<Storage> memory(a.logits, a.layout, place.access, row, a.classes);
       if constexpr (further) {
         FurtherSums f;
+        const Crew crew{team, regime.parts, warps[0]};
         visit_further(memory, label, a.plan, class_weight, class_vector<Scalar>(a, row, label),
-                      team, part, f);
+                      crew, part, f);
         if (team.rank() == 0) more[slot] = f;
       } else {
         const int lanes = regime.parts * team.width();
@@ -111,7 +112,7 @@ __global__ void __launch_bounds__(further ? kFurtherThreads : kMaxThreads, 1)
   }
   barrier();
   const Sums<Scalar>* block_sums = parts;
-  if (regime.parts > 1) {
+  if (!further && regime.parts > 1) {
     merge_rows<Storage, powers>(a, parts, regime.parts, regime.rows, sums);
     block_sums = sums;
     barrier();

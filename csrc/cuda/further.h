@@ -53,46 +53,47 @@ DEVICE Scalar element_factor(const Element& element, const Exponent& one, Scalar
   if (element.gamma == 0) return 1;
   // A class that is not the largest has at most half of the probability.
   const Scalar miss = d == 0 ? softmax.top_miss : 1 - Power(one).of_difference(log_p);
-  return Power(element.power).of_difference(log(miss));
+  // One half is what has been published.
+  return element.gamma == 0.5 ? sqrt(miss) : Power(element.power).of_difference(log(miss));
 }
 
 // The first class with the largest logit, or the first that is NaN.
 template <class Storage, class Scalar>
-DEVICE int find_top(const RowMemory<Storage>& row, Team team, Scalar top) {
+DEVICE int find_top(const RowMemory<Storage>& row, Crew crew, Scalar top) {
   int found = row.classes, nan = row.classes;
-  for (int k = row.classes - 1 - team.rank(); k >= 0; k -= team.width()) {
+  for (int k = row.classes - 1 - crew.rank(); k >= 0; k -= crew.width()) {
     const Scalar x = widen(row.x[k * row.stride]);
     if (x == top) found = k;
     if (x != x) nan = k;
   }
   const auto smaller = [](int a, int b) { return b < a ? b : a; };
-  found = team.reduce(found, smaller);
-  nan = team.reduce(nan, smaller);
+  found = crew.reduce(found, smaller);
+  nan = crew.reduce(nan, smaller);
   return found < row.classes ? found : nan < row.classes ? nan : 0;
 }
 
 // The largest logit of a row; NaN loses.
 template <class Storage>
-DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Team team) {
+DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Crew crew) {
   ScalarOf<Storage> top = -INFINITY;
-  for (int k = team.rank(); k < row.classes; k += team.width())
+  for (int k = crew.rank(); k < row.classes; k += crew.width())
     top = fmax(top, widen(row.x[k * row.stride]));
-  return team.max(top);
+  return crew.max(top);
 }
 
-// All sums of a row, by a team; both results in every lane. Sums are double: rows are of any length
-// here, and each lane adds one number at a time.
+// All sums of a row, by a crew; both results in every thread. Sums are double: rows are of any
+// length here, and each thread adds one number at a time.
 template <class Storage, class Scalar>
 DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& plan,
-                          const Scalar* class_weight, const Scalar* vector, Team team,
+                          const Scalar* class_weight, const Scalar* vector, Crew crew,
                           Sums<Scalar>& s, FurtherSums& f) {
   using Power = typename DifferencePowerOf<Scalar>::Type;
   const PowerTable<Power, kMaxPowers> power(plan);
   const Scalar x_y = widen(row.x[label * row.stride]);
-  const Scalar top = plan.powers ? row_maximum(row, team) : x_y;
+  const Scalar top = plan.powers ? row_maximum(row, crew) : x_y;
   double linear = 0, square = 0, weighted = 0, class_weights = 0;
   f = {};
-  for (int k = team.rank(); k < row.classes; k += team.width()) {
+  for (int k = crew.rank(); k < row.classes; k += crew.width()) {
     const Scalar x = widen(row.x[k * row.stride]), d = x - top;
     const Scalar v = vector ? vector[k] : Scalar(0);
     if (plan.vector && v != 0) f.vector += v * d;  // not 0 times -inf
@@ -104,11 +105,12 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
       weighted += class_weight[k] * d;
       class_weights += class_weight[k];
     }
-#pragma unroll
-    for (int i = 0; i < kMaxPowers; ++i) {
-      if (i < plan.powers) f.others[i] += power.at[i].of_difference(d);
-    }
     const Scalar e = power.at[0].of_difference(d);
+    f.others[0] += e;
+#pragma unroll
+    for (int i = 1; i < kMaxPowers; ++i) {
+      if (i < plan.powers) f.others[i] += plan.squared[i] ? e * e : power.at[i].of_difference(d);
+    }
     if (d == 0) {
       f.ties += 1;
     } else {
@@ -119,21 +121,21 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     f.vector_rest += (1 - v) * e;
   }
   s.top = top;
-  s.linear = team.sum(linear);
-  s.square = team.sum(square);
-  s.weighted = team.sum(weighted);
-  s.class_weights = team.sum(class_weights);
+  s.linear = crew.sum(linear);
+  s.square = crew.sum(square);
+  s.weighted = crew.sum(weighted);
+  s.class_weights = crew.sum(class_weights);
   s.count = row.classes - 1;
-  f.tail = team.sum(f.tail);
-  f.ties = team.sum(f.ties);
+  f.tail = crew.sum(f.tail);
+  f.ties = crew.sum(f.ties);
 #pragma unroll
-  for (int i = 0; i < kMaxPowers; ++i) f.others[i] = team.sum(f.others[i]);
-  f.entropy = team.sum(f.entropy);
-  f.vector_power = team.sum(f.vector_power);
-  f.vector_rest = team.sum(f.vector_rest);
-  f.vector = team.sum(f.vector);
-  f.vector_sum = team.sum(f.vector_sum);
-  f.top_class = plan.top ? find_top(row, team, top) : 0;
+  for (int i = 0; i < kMaxPowers; ++i) f.others[i] = crew.sum(f.others[i]);
+  f.entropy = crew.sum(f.entropy);
+  f.vector_power = crew.sum(f.vector_power);
+  f.vector_rest = crew.sum(f.vector_rest);
+  f.vector = crew.sum(f.vector);
+  f.vector_sum = crew.sum(f.vector_sum);
+  f.top_class = plan.top ? find_top(row, crew, top) : 0;
   // One of the classes with the largest logit brings the one: the label, or another.
   const double logit = double(x_y) - double(top), e_y = exp(logit);
   const bool tied = logit == 0;
@@ -151,7 +153,7 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     if (i >= plan.elements) break;
     const Element& element = plan.element[i];
     double gap = 0, factor = 0;
-    for (int k = team.rank(); k < row.classes; k += team.width()) {
+    for (int k = crew.rank(); k < row.classes; k += crew.width()) {
       const Scalar d = widen(row.x[k * row.stride]) - top, log_p = d - softmax.log_sum;
       const Scalar value = element_factor(element, plan.exponent[0], d, log_p, softmax);
       // Not where the value is zero: of a class that is certain the offset is left.
@@ -159,8 +161,8 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
       gap += Scalar(element.offset) + value * log_p;
       factor += value;
     }
-    f.gap[i] = team.sum(gap);
-    f.factor[i] = team.sum(factor);
+    f.gap[i] = crew.sum(gap);
+    f.factor[i] = crew.sum(factor);
   }
 }
 

@@ -26,10 +26,6 @@ struct BackwardRegime {
 
 constexpr int kMaxThreads = 512;  // of a block
 
-// Of a forward block that sums what few losses need: so many sums that more threads would not have
-// registers enough.
-constexpr int kFurtherThreads = 128;
-
 // Rows whose sums lie in a block's shared memory.
 constexpr int kMaxRows = 128;
 constexpr int kMaxParts = 256;         // of all these rows
@@ -61,13 +57,13 @@ inline int power_of_two(int64_t n, int most) { return 1 << log2_of(n, most); }
 
 inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// `mergeable` plans take one visit of a row, and parts of rows; others visit it more than once.
+// `mergeable` plans take one visit of a row, whose parts know nothing of each other; others visit
+// it more than once, and a block's threads meet between: a long row has a block for itself.
 inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int processors) {
   constexpr int64_t kOneBlock = 16384;  // elements that one block has done before others had joined
   constexpr int64_t kSplit = 16384;     // classes from which a row can feed several blocks
   const int64_t rows = a.rows, classes = a.classes;
   const bool neighbors = a.layout.class_stride == 1;
-  const int most_threads = mergeable ? kMaxThreads : kFurtherThreads;
   ForwardRegime regime;
   // Up to 32 classes a thread has its row for itself: nothing is exchanged. So it does where
   // classes are far apart and rows next to each other, as in images: neighbors then load neighbors.
@@ -75,16 +71,20 @@ inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int proc
   // Up to 1,024 classes a warp has the row in its registers; more warps have it up to 16,384, each
   // the elements of two steps. Longer rows stream through them.
   regime.parts = 1;
-  if (mergeable && neighbors && classes > 1024)
+  if (neighbors && classes > 1024)
     regime.parts = power_of_two(ceil_divide(classes, 1024), kMaxThreads / 32);
+  const bool alone = !mergeable && regime.parts > 1;
+  if (alone && regime.parts < 4) regime.parts = 4;
   const int row_threads = regime.parts << regime.width_log2;
   regime.threads = row_threads > 128 ? row_threads : 128;
   regime.rows = regime.threads / row_threads;
   regime.splits = 1;
-  if (rows <= kMaxRows && rows * regime.parts <= kMaxParts && rows * classes <= kOneBlock) {
+  if (alone) {
+    // One row, and nothing to choose.
+  } else if (rows <= kMaxRows && rows * regime.parts <= kMaxParts && rows * classes <= kOneBlock) {
     // A small batch: one block needs no ticket, nor time to be told that it is the last.
     regime.rows = int(rows);
-    regime.threads = power_of_two(rows * row_threads, most_threads);
+    regime.threads = power_of_two(rows * row_threads, kMaxThreads);
     if (regime.threads < 32) regime.threads = 32;
     if (regime.threads < row_threads) regime.threads = row_threads;
   } else if (mergeable && neighbors && classes >= 2 * kSplit && rows < 2 * processors) {

@@ -31,24 +31,25 @@ class Resources(NamedTuple):
     exponents: tuple[float, ...]
     elements: tuple[Element, ...]
     vectors: Tensor | None
-    needs: Need
+    needs: int
+    """The value of a `Need`: torch 2.11 compiles no operations on flags."""
 
 
 def resources(terms: Sequence[WeightedTerm], softmax: bool = False) -> Resources:
     """What the terms need of a pass; `softmax` where it is wanted whatever they are."""
-    needs = Need.SOFTMAX if softmax else Need(0)
+    needs = Need.SOFTMAX.value if softmax else 0
     exponents: dict[float, None] = {}
     elements: dict[Element, None] = {}
     vectors = None
     for term in terms:
-        own = TERMS[term.name].needs
+        own = TERMS[term.name].needs.value
         needs |= own
-        if Need.POWER in own:
+        if own & Need.POWER.value:
             exponents[term.parameter] = None
-        if Need.ELEMENT in own:
+        if own & Need.ELEMENT.value:
             elements[Element(term.parameter, term.second)] = None
         vectors = vectors if term.vectors is None else term.vectors
-    if Need.SOFTMAX in needs:
+    if needs & Need.SOFTMAX.value:
         exponents = {1.0: None} | exponents
     return Resources(tuple(exponents), tuple(elements), vectors, needs)
 
@@ -101,21 +102,25 @@ def columns(
     and `ratio_rest`, so that r is not rounded twice, and `shift` is the logit whose score it is.
     The coefficients are those of the gradient with respect to z.
     """
-    exponents, elements, _, needs = resources(terms, softmax=statistics)
-    weighted = Need.WEIGHTED in needs
+    exponents, elements, _, bits = resources(terms, softmax=statistics)
+
+    def summed(need: Need) -> bool:
+        return bool(bits & need.value)
+
+    weighted = summed(Need.WEIGHTED)
     present = {
         "label": True,
         "shift": bool(exponents),
         **{f"power{i}": True for i in range(len(exponents))},
-        "entropy": Need.ENTROPY in needs,
-        "vector_power": Need.VECTOR_POWER in needs,
-        "linear": Need.SQUARE in needs or bounded_scores,
+        "entropy": summed(Need.ENTROPY),
+        "vector_power": summed(Need.VECTOR_POWER),
+        "linear": summed(Need.SQUARE) or bounded_scores,
         # Without class weights w_k = 1.
-        "constant": Need.LINEAR in needs or (weighted and not has_class_weight),
+        "constant": summed(Need.LINEAR) or (weighted and not has_class_weight),
         "class_weight": weighted and has_class_weight,
-        "vector": Need.VECTOR in needs,
-        "top": Need.TOP in needs,
-        "top_class": Need.TOP in needs,
+        "vector": summed(Need.VECTOR),
+        "top": summed(Need.TOP),
+        "top_class": summed(Need.TOP),
         "log_sum": bool(elements),
         "top_miss": bool(elements),
         **{f"element{i}": True for i in range(len(elements))},

@@ -34,23 +34,6 @@ class Problem(NamedTuple):
 
 
 @triton.jit
-def exactly(problem, logits, CLASSES: tl.constexpr, OUTER_STRIDE: tl.constexpr):
-    """The batch with the numbers in it that are known when the kernel is compiled."""
-    if CLASSES > 0:
-        problem = Problem(
-            problem.rows,
-            CLASSES,
-            problem.inner,
-            problem.target,
-            problem.ignore_index,
-            problem.class_weight,
-            problem.vectors,
-        )
-        logits = Matrix(logits.pointer, OUTER_STRIDE, logits.inner_stride, logits.class_stride)
-    return problem, logits
-
-
-@triton.jit
 def row_start(matrix, problem, rows):
     """Pointers to the first class of rows."""
     outer = (rows // problem.inner).to(tl.int64)

@@ -15,7 +15,6 @@ import triton
 import triton.language as tl
 
 from noisykernels.triton.batch import (
-    exactly,
     from_bits,
     in_range,
     load_label_weight,
@@ -35,7 +34,6 @@ from noisykernels.triton.evaluate import (
     store_statistics,
     store_total,
 )
-from noisykernels.triton.exponential import exponential
 from noisykernels.triton.scores import (
     difference_of_label,
     rescaled,
@@ -53,6 +51,7 @@ from noisykernels.triton.sums import (
     load_parts,
     merge_parts,
     nothing,
+    power_of,
     rebase,
     reduce,
     subtrahend,
@@ -79,14 +78,11 @@ def evaluate_tiles(
     VISIT: tl.constexpr,
     PARTS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    CLASSES: tl.constexpr,
-    OUTER_STRIDE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     FINISH: tl.constexpr,
 ):
     """Whole rows on chip, ROWS at a time; with FINISH one program does all, the reduction too."""
-    problem, logits = exactly(problem, logits, CLASSES, OUTER_STRIDE)
     total = tl.zeros([], tl.float64)
     total_weight = tl.zeros([], tl.float64)
     for tile in range(tl.program_id(0), tl.cdiv(problem.rows, ROWS), tl.num_programs(0)):
@@ -524,15 +520,10 @@ def gradient(
     COLUMNS: tl.constexpr,
     BY_SAMPLE: tl.constexpr,
     HALF: tl.constexpr,
-    CLASSES: tl.constexpr,
-    OUTER_STRIDE: tl.constexpr,
-    OUT_STRIDE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """The row gradient from the coefficients of rows; here no loss is known."""
-    _, out = exactly(problem, out, CLASSES, OUT_STRIDE)
-    problem, logits = exactly(problem, logits, CLASSES, OUTER_STRIDE)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     classes = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     labels, kept = load_labels(problem, rows)
@@ -572,14 +563,16 @@ def gradient(
                 high, low = high[:, None], low[:, None]
                 u = scores_of(x, high, low)
             dz += scaled(problem, columns, rows, kept, scale, COLUMNS.linear) * u
+        first = 0.0
         for i in tl.static_range(len(exponents)):
             shift = tl.load(column(problem, columns, rows, COLUMNS.shift), mask=kept, other=0.0)
             d = x - shift[:, None]
             if COLUMNS.ratio >= 0:
                 d = scores_of(d, high, low)
-            e = exponential(d, exponents[i], HALF)
+            e = power_of(d, first, exponents[i], HALF)
             factor = scaled(problem, columns, rows, kept, scale, COLUMNS.power0 + i)
             if i == 0:
+                first = e
                 if COLUMNS.entropy >= 0:
                     finite = tl.where(d == float("-inf"), 0.0, d)
                     factor += scaled(problem, columns, rows, kept, scale, COLUMNS.entropy) * finite

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 import triton
+import triton.language as tl
 from torch import Tensor
 
 from noisykernels.ops import MEAN, NONE, arithmetic_dtype
@@ -83,15 +84,18 @@ def assert_labels(problem: Problem) -> None:
     torch._assert_async(valid.all(), "target has labels that are neither classes nor ignore_index")
 
 
-def exact(problem: Problem, x: Matrix, **strides: int) -> dict[str, int]:
-    """Compile-time classes and row strides where kernels are compiled for them, else zeros.
+def exact(problem: Problem, *matrices: Matrix) -> tuple[Problem | Matrix, ...]:
+    """The same with compile-time classes and row strides where kernels are compiled for them.
 
     Only where classes are neighbors do loads get wider by it; and the row stride of images is a
     multiple of their size, of which a job may have many.
     """
-    if problem.classes > regimes.EXACT or x.class_stride != 1:
-        return {"CLASSES": 0, **dict.fromkeys(strides, 0)}
-    return {"CLASSES": problem.classes, **strides}
+    if problem.classes > regimes.EXACT or matrices[0].class_stride != 1:
+        return problem, *matrices
+    return (
+        problem._replace(classes=tl.constexpr(problem.classes)),
+        *(matrix._replace(outer_stride=tl.constexpr(matrix.outer_stride)) for matrix in matrices),
+    )
 
 
 def specification(
@@ -153,8 +157,7 @@ def forward(
             )
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_tiles[(tile.programs,)](
-                problem,
-                x,
+                *exact(problem, x),
                 loss,
                 divisor,
                 columns,
@@ -168,7 +171,6 @@ def forward(
                 VISIT=spec.visit,
                 PARTS=spec.parts,
                 COLUMNS=spec.columns,
-                **exact(problem, x, OUTER_STRIDE=x.outer_stride),
                 ROWS=tile.rows,
                 BLOCK=tile.block,
                 FINISH=finishes,
@@ -295,9 +297,7 @@ def backward(
     tile = regimes.backward_tile(problem.rows, problem.classes)
     with on_device(logits):
         kernels.gradient[(tile.programs, triton.cdiv(problem.classes, tile.block))](
-            problem,
-            x,
-            out,
+            *exact(problem, x, out),
             upstream,
             upstream.stride(0) if reduction == NONE else 0,
             divisor,
@@ -307,7 +307,6 @@ def backward(
             COLUMNS=spec.columns,
             BY_SAMPLE=spec.visit.by_sample,
             HALF=spec.visit.half,
-            **exact(problem, x, OUTER_STRIDE=x.outer_stride, OUT_STRIDE=out.outer_stride),
             ROWS=tile.rows,
             BLOCK=tile.block,
             num_warps=tile.warps,

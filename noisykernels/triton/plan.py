@@ -71,7 +71,7 @@ class Plan(NamedTuple):
 class ElementNumbers(NamedTuple):
     """An elementwise function's constants."""
 
-    gamma: Exponent
+    gamma: Exponent | tuple[()]  # empty: one half, which is what has been published
     floor: tuple[float, float]
     offset: tuple[float, float]
 
@@ -85,7 +85,8 @@ class Launch(NamedTuple):
     part_count: int
     columns: Columns
     column_count: int
-    exponents: tuple[Exponent, ...]  # one for each row sum of exp(q (x_k - m))
+    exponents: tuple[Exponent | tuple[()], ...]
+    """One for each row sum of exp(q (x_k - m)); empty where it is the square of the first."""
     elements: tuple[ElementNumbers, ...]
     terms: tuple[Any, ...]
     values: tuple[tuple[float, float], ...]
@@ -112,7 +113,8 @@ def make_launch(
     """What to compile and call for the operator's `terms` and `values`."""
     weighted_terms = unpack(ids, values)
     terms = [TERMS[term.name] for term in weighted_terms]
-    exponents, elements, _, needs = resources(weighted_terms, softmax=statistics)
+    exponents, elements, _, bits = resources(weighted_terms, softmax=statistics)
+    needs = Need(bits)
     names = columns(weighted_terms, has_class_weight, statistics, scores != 0)
     weighted = Need.WEIGHTED in needs
     visit = Visit(
@@ -155,9 +157,13 @@ def make_launch(
         len(parts),
         positions(Columns, names),
         len(names),
-        tuple(map(exponent, exponents)),
+        tuple(() if q == 2 and exponents[0] == 1 else exponent(q) for q in exponents),
         tuple(
-            ElementNumbers(exponent(element.gamma), pair(element.floor), pair(element.offset))
+            ElementNumbers(
+                () if element.gamma == 0.5 else exponent(element.gamma),
+                pair(element.floor),
+                pair(element.offset),
+            )
             for element in elements
         ),
         tuple(

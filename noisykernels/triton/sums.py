@@ -65,6 +65,16 @@ def subtrahend(shift):
 
 
 @triton.jit
+def power_of(d, first, exponent, HALF: tl.constexpr):
+    """exp(q d), which is the square of the first power where there is no exponent."""
+    if len(exponent) == 0:
+        result = first * first
+    else:
+        result = exponential(d, exponent, HALF)
+    return result
+
+
+@triton.jit
 def sum_classes(
     x, u, shift, center, is_label, valid, w, v, exponents, VISIT: tl.constexpr, AXIS: tl.constexpr
 ):
@@ -74,12 +84,14 @@ def sum_classes(
     linear_moment, weighted_moment, vector_moment = 0.0, 0.0, 0.0
     ties, entropy, vector_power, vector_rest = 0.0, 0.0, 0.0, 0.0
     linear, square, weighted, class_weights, vector, vectors = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    first = 0.0
     for i in tl.static_range(len(exponents)):
         d = x - shift
-        e = tl.where(is_label, 0.0, exponential(d, exponents[i], VISIT.half))
+        e = tl.where(is_label, 0.0, power_of(d, first, exponents[i], VISIT.half))
         if VISIT.scores:
             moments = moments[:i] + (tl.sum(e * u, axis=AXIS),) + moments[i + 1 :]
         if i == 0:
+            first = e
             if VISIT.entropy:
                 entropy = tl.sum(tl.where(d == float("-inf"), 0.0, e * d), axis=AXIS)
                 if VISIT.scores:
@@ -151,10 +163,12 @@ def rebase(sums, shift, base, exponents, VISIT: tl.constexpr):
     powers = (0.0, 0.0, 0.0)
     ties, entropy = sums.ties, sums.entropy
     vector_power, vector_rest = sums.vector_power, sums.vector_rest
+    first = 0.0
     for i in tl.static_range(len(exponents)):
-        scale = exponential(difference, exponents[i], VISIT.half)
+        scale = power_of(difference, first, exponents[i], VISIT.half)
         total = sums[i]
         if i == 0:
+            first = scale
             if VISIT.entropy:
                 others = sums.power0 + sums.ties
                 entropy = scale * (entropy + finite_or_zero(difference) * others)
@@ -247,7 +261,7 @@ def merge_parts(
             load_parts(problem, parts, rows, kept, PARTS[i], SPLITS) if PARTS[i] >= 0 else 0.0,
         )
     sums = Sums(*found)
-    shift, top = center, None
+    shift, top = center, NO_CLASS
     if len(exponents) > 0:
         shifts = load_parts(problem, parts, rows, kept, 0, SPLITS)
         shift = tl.max(shifts, axis=1)
@@ -279,10 +293,13 @@ def element_factor(d, e, sum_inv, log_sum, top_miss, element, HALF: tl.constexpr
     """(1 - p_k)^gamma, and whether it counts: where log p_k is not below the floor."""
     # Only the class with the largest logit can have a p_k above 1/2.
     miss = tl.where(d == 0.0, top_miss, 1.0 - e * sum_inv)
-    # Of a certain class finite too: gamma may be zero.
-    log_miss = tl.maximum(tl.log(miss), -1e38)
+    if len(element.gamma) == 0:
+        factor = tl.sqrt(miss)
+    else:
+        # Of a certain class finite too: gamma may be zero.
+        factor = exponential(tl.maximum(tl.log(miss), -1e38), element.gamma, HALF)
     floor = tl.zeros([], d.dtype) + element.floor[0] + element.floor[1]
-    return exponential(log_miss, element.gamma, HALF), d - log_sum >= floor
+    return factor, d - log_sum >= floor
 
 
 @triton.jit

@@ -1,5 +1,6 @@
 #include "emulation.h"
 
+#include <bit>
 #include <map>
 
 thread_local dim3 blockDim, gridDim;
@@ -20,15 +21,20 @@ struct Fiber {
   bool started, ended;
   std::function<bool()> condition;  // to go on
   unsigned char value[8];           // that it passes in a shuffle
-  // How often it has come to a shuffle of these members, and gone on.
-  std::map<unsigned, unsigned> came, went;
+};
+
+// Where threads wait for each other, again and again.
+struct Meeting {
+  unsigned here = 0, times = 0;
 };
 
 std::vector<Fiber> fibers;
 Fiber* running;
 jmp_buf scheduler;
 const std::function<void()>* body;
-unsigned waiting, alive, barriers;
+unsigned alive;
+Meeting barrier;
+std::map<std::pair<unsigned, unsigned>, Meeting> shuffles;  // of a warp, by its members
 
 [[noreturn]] void fail(const char* message) {
   std::fprintf(stderr, "emulation: block %u, thread %u: %s\n", blockIdx.x, threadIdx.x, message);
@@ -76,6 +82,28 @@ void resume(unsigned thread) {
 #endif
 }
 
+// Gives the other fibers a turn until `condition` holds.
+void wait_until(const std::function<bool()>& condition) {
+  if (condition()) return;
+  running->condition = condition;
+  if (_setjmp(running->place) == 0) {
+    leave(false, scheduler_stack, scheduler_size);
+    _longjmp(scheduler, 1);
+  }
+  arrive();
+}
+
+void meet(Meeting& meeting, const unsigned& members) {
+  ++meeting.here;
+  wait_until([&, before = meeting.times] {
+    if (meeting.times == before && meeting.here == members) {
+      meeting.here = 0;
+      ++meeting.times;
+    }
+    return meeting.times != before;
+  });
+}
+
 }  // namespace
 
 std::vector<unsigned> permutation(unsigned count) {
@@ -88,28 +116,16 @@ std::vector<unsigned> permutation(unsigned count) {
   return order;
 }
 
-void wait_until(const std::function<bool()>& condition) {
-  if (condition()) return;
-  running->condition = condition;
-  if (_setjmp(running->place) == 0) {
-    leave(false, scheduler_stack, scheduler_size);
-    _longjmp(scheduler, 1);
-  }
-  arrive();
-}
-
 void run_block(const std::function<void()>& kernel) {
   const unsigned threads = blockDim.x;
   if (fibers.size() < threads) fibers.resize(threads);
   body = &kernel;
-  waiting = barriers = 0;
   alive = threads;
+  barrier = {};
+  shuffles.clear();
   for (unsigned t = 0; t < threads; ++t) {
     Fiber& fiber = fibers[t];
     fiber.started = fiber.ended = false;
-    fiber.condition = nullptr;
-    fiber.came.clear();
-    fiber.went.clear();
     getcontext(&fiber.start);
     fiber.start.uc_stack.ss_sp = fiber.stack.get();
     fiber.start.uc_stack.ss_size = kStackBytes;
@@ -130,36 +146,18 @@ void run_block(const std::function<void()>& kernel) {
 }
 
 void shuffle(unsigned members, int source, void* value, size_t size) {
-  Fiber* const warp = &fibers[threadIdx.x / 32 * 32];
+  const unsigned warp = threadIdx.x / 32;
   if (!(members >> threadIdx.x % 32 & 1) || !(members >> source & 1)) fail("is not of the shuffle");
-  const auto all = [=](std::map<unsigned, unsigned> Fiber::* count, unsigned n) {
-    for (int lane = 0; lane < 32; ++lane) {
-      if ((members >> lane & 1) && (warp[lane].*count)[members] < n) return false;
-    }
-    return true;
-  };
+  Meeting& meeting = shuffles[{warp, members}];
+  const unsigned count = unsigned(std::popcount(members));
   memcpy(running->value, value, size);
-  const unsigned n = ++running->came[members];
-  wait_until([=] { return all(&Fiber::came, n); });
-  memcpy(value, warp[source].value, size);
-  ++running->went[members];
-  wait_until([=] { return all(&Fiber::went, n); });
+  meet(meeting, count);
+  memcpy(value, fibers[warp * 32 + source].value, size);
+  meet(meeting, count);
 }
 
 }  // namespace emulation
 
-void __syncthreads() {
-  using namespace emulation;
-  const unsigned generation = barriers;
-  ++waiting;
-  const auto all_here = [generation] {
-    if (barriers == generation && waiting == alive) {
-      waiting = 0;
-      ++barriers;
-    }
-    return barriers != generation;
-  };
-  wait_until(all_here);
-}
+void __syncthreads() { emulation::meet(emulation::barrier, emulation::alive); }
 
 const char* cudaGetErrorString(cudaError_t) { return "emulated"; }

@@ -38,8 +38,6 @@ extern unsigned seed;
 
 // Calls `kernel` in a fiber for each thread of a block.
 void run_block(const std::function<void()>& kernel);
-// Gives the other fibers a turn until `condition` holds.
-void wait_until(const std::function<bool()>& condition);
 void shuffle(unsigned members, int source, void* value, size_t size);
 std::vector<unsigned> permutation(unsigned count);
 
