@@ -30,6 +30,7 @@ REGISTERS = {
 """Of a thread, at most."""
 
 REGISTERS_OF_SCORES = {
+    "measure_rows": 128,  # four programs of 4 warps
     "sum_rows": 255,  # two programs of 4 warps still
     "evaluate_sums": 160,  # three programs of 4 warps
     "gradient": 80,
