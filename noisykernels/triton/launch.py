@@ -153,7 +153,11 @@ def forward(
     with on_device(logits):
         if problem.classes <= regimes.ON_CHIP:
             tile = regimes.forward_tile(
-                problem.rows, problem.classes, powers, reduces=reduction != NONE
+                problem.rows,
+                problem.classes,
+                powers,
+                reduces=reduction != NONE,
+                terms=len(spec.terms),
             )
             finishes, partial = totals(logits, tile.programs, reduction)
             kernels.evaluate_tiles[(tile.programs,)](

@@ -48,7 +48,7 @@ class Loop(NamedTuple):
     """Of a thread in the first visit, as in `Tile`."""
 
 
-def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
+def forward_tile(rows: int, classes: int, powers: int, reduces: bool, terms: int = 1) -> Tile:
     """For rows that fit on chip."""
     block = max(16, triton.next_power_of_2(classes))
     # Each thread works out the scalars of all rows it has a part in: with few classes these, and
@@ -63,6 +63,8 @@ def forward_tile(rows: int, classes: int, powers: int, reduces: bool) -> Tile:
     # Left alone the compiler spills one or two of many, to fit another program on a processor.
     # Told, it takes more than it needs of few. So it is here and below.
     registers = all_registers(16) if warps == 16 and powers == 3 else None
+    if warps == 4 and terms > 1:
+        registers = all_registers(12)
     return Tile(tile_rows, block, warps, triton.cdiv(rows, tile_rows), registers)
 
 
