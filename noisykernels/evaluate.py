@@ -56,7 +56,7 @@ def evaluate(
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
     # then is it worth the time to find out what to say.
     try:
-        backend = backends.choose(input.device.type, input)
+        backend = backends.choose(input.device.type, input, bool(scores))
         first = plan.passes[0] if plan.passes else None
         if (
             backend not in backends.COMPILED
@@ -111,7 +111,7 @@ def _with_options(
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
-    backend = backends.choose(input.device.type, input)
+    backend = backends.choose(input.device.type, input, bool(scores))
     runs = plan.runs_on(backend) and not probabilities
     if scores and not (runs and backend in backends.BOUND_SCORES):
         input, scores = rescaled(widened(input), scores), ()
@@ -166,7 +166,7 @@ def _checked(
     scores: Scores | tuple[()],
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
-    backend = backends.choose(input.device.type, input)
+    backend = backends.choose(input.device.type, input, bool(scores))
     runs = plan.runs_on(backend) and not target.is_floating_point()
     if scores and not (runs and backend in backends.BOUND_SCORES):
         input, scores = rescaled(widened(input), scores), ()

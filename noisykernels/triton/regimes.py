@@ -64,7 +64,7 @@ def forward_tile(rows: int, classes: int, powers: int, reduces: bool, terms: int
     # Told, it takes more than it needs of few. So it is here and below.
     registers = all_registers(16) if warps == 16 and powers == 3 else None
     if warps == 4 and terms > 1:
-        registers = all_registers(12)
+        registers = all_registers(12)  # three programs
     return Tile(tile_rows, block, warps, triton.cdiv(rows, tile_rows), registers)
 
 
