@@ -15,7 +15,7 @@ import pytest
 SECONDS = 60
 
 STEP = """
-import multiprocessing, os, torch
+import multiprocessing, os, torch, zlib
 import noisykernels as nk
 
 LOSS = 0.1 * nk.CELoss() + nk.SGCELoss()
@@ -30,7 +30,8 @@ def step(_=None):
     x, y = batch(4096)
     loss, stats = LOSS(x.requires_grad_(), y, return_stats=True)
     loss.backward()
-    return loss.item(), x.grad.double().square().sum().item(), int(stats.hit.sum())
+    # Not a sum of torch's: its bits depend on the number of threads.
+    return loss.item(), zlib.crc32(x.grad.numpy().tobytes()), int(stats.hit.sum())
 
 torch.set_num_threads(2)
 alone = step()
