@@ -32,7 +32,7 @@ demo: setup ## train with 60 % wrong labels: DATA=digits|cifar10 ROOT=<folder of
 	$(BIN)/python -m bench.demo $(if $(DATA),--data $(DATA)) $(if $(ROOT),--root $(ROOT)) $(if $(WD),--wd $(WD))
 
 test: setup ## run all tests and the examples of the docstrings
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: setup ## check format, style and types
 	$(BIN)/ruff check

@@ -54,10 +54,6 @@ PLAIN = ("ce", "sce", "sgce", "alpha_mae + sgce")
 Answers = dict[str, Future[list[dict[str, Any]]]]
 
 
-# In one process, or the kernels would be compiled in each.
-pytestmark = pytest.mark.xdist_group("compiled kernels")
-
-
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
     """What `triton_compile` says, two processes at a time, from an empty cache."""
