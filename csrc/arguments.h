@@ -77,8 +77,7 @@ struct Plan {
 
   int powers = 0;  // row sums of exp(q_i (x_k - m)); none of them: no exp is computed at all
   Exponent exponent[kMaxPowers];
-  bool squared[kMaxPowers] = {};  // whether the power is the square of the first
-  int elements = 0;               // row sums of elementwise functions, in a second visit
+  int elements = 0;  // row sums of elementwise functions, in a second visit
   Element element[kMaxElements];
 
   bool softmax = false;       // then exponent[0] is 1

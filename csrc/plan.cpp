@@ -109,7 +109,6 @@ Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool h
     if (kNeeds[term.id] & kElementSum)
       term.element = find_or_add_element(plan, term.parameter, term.second);
   }
-  for (int i = 1; i < plan.powers; ++i) plan.squared[i] = plan.softmax && plan.exponent[i].q == 2;
   // Without class weights the weighted sum is the plain one.
   plan.linear = needs & kLinearSum || (needs & kWeightedSum && !has_class_weight);
   plan.square = needs & kSquareSum;

@@ -35,7 +35,7 @@ REGISTERS = {
     ("forward", False): 128,  # or a block of 512 threads would not fit on a processor
     ("forward", True): 112,
     ("backward", False): 80,  # three blocks of 256 threads on a processor
-    ("backward", True): 112,  # two blocks
+    ("backward", True): 104,
 }
 """Of a thread, at most, without and with what few losses need."""
 

@@ -145,13 +145,10 @@ __global__ void __launch_bounds__(256, further ? 2 : 3)
 #pragma unroll
     for (int i = 0; i < size; ++i) {
       dz[i] = r.constant;
-      Scalar first = 0;
 #pragma unroll
       for (int p = 0; p < powers; ++p) {
         if (further && p >= plan.powers) continue;
-        const Scalar e =
-            further && p > 0 && plan.squared[p] ? first * first : power.at[p](in.get(i), origin[p]);
-        if (p == 0) first = e;
+        const Scalar e = power.at[p](in.get(i), origin[p]);
         dz[i] = fma(r.power[p], e, dz[i]);
         if (further && p == 0) {
           const Scalar of_class = vector && inside(i) ? vector[k + i] : Scalar(0);

@@ -109,7 +109,7 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     f.others[0] += e;
 #pragma unroll
     for (int i = 1; i < kMaxPowers; ++i) {
-      if (i < plan.powers) f.others[i] += plan.squared[i] ? e * e : power.at[i].of_difference(d);
+      if (i < plan.powers) f.others[i] += power.at[i].of_difference(d);
     }
     if (d == 0) {
       f.ties += 1;
