@@ -102,8 +102,7 @@ def _with_options(
     kernel before its one rounding.
     """
     ignore_index, _code = _check(plan, input, target, weight, ignore_index, reduction)
-    probabilities = target.is_floating_point()
-    if probabilities and return_stats:
+    if return_stats and target.is_floating_point():
         raise TypeError(
             "return_stats needs class indices as target: statistics are those of the label, got "
             f"{validation.describe(target)}"
@@ -111,11 +110,8 @@ def _with_options(
     if sample_weight is not None:
         validation.check_sample_weight(sample_weight, input)
     inner = reduction if sample_weight is None else "none"
-    backend = backends.choose(input.device.type, input, bool(scores))
-    runs = plan.runs_on(backend) and not probabilities
-    if scores and not (runs and backend in backends.BOUND_SCORES):
-        input, scores = rescaled(widened(input), scores), ()
-    if not runs:
+    input, scores, backend = _route(plan, input, target, scores)
+    if backend == backends.REFERENCE:
         loss = _reference(plan.parts, input, target, weight, ignore_index, inner)
         stats = statistics.of_logits(input, target, ignore_index) if return_stats else None
     else:
@@ -166,13 +162,22 @@ def _checked(
     scores: Scores | tuple[()],
 ) -> Tensor:
     ignore_index, code = _check(plan, input, target, weight, ignore_index, reduction)
-    backend = backends.choose(input.device.type, input, bool(scores))
-    runs = plan.runs_on(backend) and not target.is_floating_point()
-    if scores and not (runs and backend in backends.BOUND_SCORES):
-        input, scores = rescaled(widened(input), scores), ()
-    if not runs:
+    input, scores, backend = _route(plan, input, target, scores)
+    if backend == backends.REFERENCE:
         return _reference(plan.parts, input, target, weight, ignore_index, reduction)
     return _fused(plan, input, target, weight, ignore_index, code, backend, False, scores)[0]
+
+
+def _route(
+    plan: Plan, input: Tensor, target: Tensor, scores: Scores | tuple[()]
+) -> tuple[Tensor, Scores | tuple[()], int]:
+    """Where the loss is computed, and of what: where scores are not fused they are made here."""
+    backend = backends.choose(input.device.type, input, bool(scores))
+    if not plan.runs_on(backend) or target.is_floating_point():
+        backend = backends.REFERENCE
+    if scores and backend not in backends.BOUND_SCORES:
+        return rescaled(widened(input), scores), (), backend
+    return input, scores, backend
 
 
 def _takes_probabilities(plan: Plan, target: Tensor) -> bool:

@@ -102,8 +102,8 @@ class Normalized(Loss):
 
     def __init__(self, loss: Loss, scale: float = 1.0) -> None:
         """Check the arguments and take the loss's parts and options."""
-        super().__init__(**_parts_and_options(loss))
-        self._scores = Scores(NORMALIZED, _length("scale", scale))
+        scores = Scores(NORMALIZED, _length("scale", scale))
+        super().__init__(**_parts_and_options(loss), scores=scores)
 
 
 class Clipped(Loss):
@@ -133,8 +133,8 @@ class Clipped(Loss):
 
     def __init__(self, loss: Loss, delta: float) -> None:
         """Check the arguments and take the loss's parts and options."""
-        super().__init__(**_parts_and_options(loss))
-        self._scores = Scores(CLIPPED, _length("delta", delta))
+        scores = Scores(CLIPPED, _length("delta", delta))
+        super().__init__(**_parts_and_options(loss), scores=scores)
 
 
 def _length(name: str, length: Any) -> float:
