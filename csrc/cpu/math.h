@@ -58,15 +58,28 @@ INLINE Floats scaled_power_of_two(Floats r) {
   return series;
 }
 
+// The sum of c[i] x^i. Neighbours are added up first, then neighbouring pairs and so on: row
+// scalars wait for each other, and by Horner's rule every addition waits for the one before.
+template <int count>
+INLINE Doubles polynomial(const double (&c)[count], Doubles x) {
+  Doubles sum[(count + 1) / 2];
+  for (int i = 0; i < count; i += 2)
+    sum[i / 2] = i + 1 < count ? c[i + 1] * x + c[i] : Doubles{} + c[i];
+  for (int terms = (count + 1) / 2; terms > 1; terms = (terms + 1) / 2) {
+    x *= x;
+    for (int i = 0; i < terms; i += 2)
+      sum[i / 2] = i + 1 < terms ? sum[i + 1] * x + sum[i] : sum[i];
+  }
+  return sum[0];
+}
+
 // (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
 // By Taylor, the first term left out is below 2^-57.
 INLINE Doubles exp_tail(Doubles r) {
   constexpr double c[] = {1. / 2,        1. / 6,         1. / 24,         1. / 120,
                           1. / 720,      1. / 5040,      1. / 40320.,     1. / 362880.,
                           1. / 3628800., 1. / 39916800., 1. / 479001600., 1. / 6227020800.};
-  Doubles sum = Doubles{} + c[11];
-  for (int i = 10; i >= 0; --i) sum = sum * r + c[i];
-  return sum;
+  return polynomial(c, r);
 }
 
 // exp(q d) for d <= 0. Below the smallest number it is zero; NaN stays NaN.
@@ -160,9 +173,9 @@ struct DoubleLog {
     n = bit_cast<Doubles>(bit_cast<DoubleMask>(Doubles{} + kRoundDouble) + exponent) - kRoundDouble;
     const Doubles s = (f - 1.0) / (f + 1.0);
     const Doubles s2 = s * s;
-    Doubles series = Doubles{} + 1. / 21;
-    for (int odd = 19; odd >= 3; odd -= 2) series = series * s2 + 1. / odd;
-    log_f = 2.0 * (s + s * s2 * series);
+    constexpr double c[] = {1. / 3,  1. / 5,  1. / 7,  1. / 9,  1. / 11,
+                            1. / 13, 1. / 15, 1. / 17, 1. / 19, 1. / 21};
+    log_f = 2.0 * (s + s * s2 * polynomial(c, s2));
   }
 };
 

@@ -7,8 +7,6 @@
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
-#include <numeric>
-
 #include "../inputs.h"
 #include "dispatch.h"
 
@@ -135,8 +133,11 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
   double divisor = 1;
   if (reduced) {
     // In the order of the rows, whichever threads had them: a repeated run gives the same bits.
-    const double sum = std::accumulate(a.value, a.value + a.rows, 0.0);
-    const double weights = std::accumulate(a.label_weight, a.label_weight + a.rows, 0.0);
+    double sum = 0, weights = 0;
+    for (int64_t r = 0; r < a.rows; ++r) {
+      sum += a.value[r];
+      weights += a.label_weight[r];
+    }
     if (a.reduction == Reduction::kMean) divisor = weights;
     loss = scalar_tensor(sum / divisor, options);
   }

@@ -11,8 +11,29 @@ namespace {
 // every time: a sum of n drifts by up to n 2^-25, which must stay below 1e-6.
 constexpr int64_t kFlush = 32;
 
+template <int n>
+struct Count {
+  static constexpr int value = n;
+};
+
+// Calls f with the number of powers as a constant: there is a copy of the loops for each.
+template <class F>
+INLINE void with_powers(int powers, F f) {
+  switch (powers) {
+    case 0:
+      return f(Count<0>{});
+    case 1:
+      return f(Count<1>{});
+    case 2:
+      return f(Count<2>{});
+    case 3:
+      return f(Count<3>{});
+  }
+}
+
+// A vector with the row's maximum in one of its lanes.
 template <class Storage>
-INLINE auto row_maximum(const Storage* x, int64_t classes) {
+INLINE auto maximum_part(const Storage* x, int64_t classes) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   constexpr int lanes = kLanes<Storage>;
@@ -31,7 +52,12 @@ INLINE auto row_maximum(const Storage* x, int64_t classes) {
     const int rest = int(classes - k);
     m = maximum(m, iota<typename A::Mask>() < rest ? load(x + k, rest) : lowest);
   }
-  return reduce_maximum(m);
+  return m;
+}
+
+template <class Storage>
+INLINE auto row_maximum(const Storage* x, int64_t classes) {
+  return reduce_maximum(maximum_part(x, classes));
 }
 
 // Calls visit(vector, class index of its first lane, mask of its lanes) over a row; the mask is all
@@ -46,6 +72,17 @@ INLINE void for_each_vector(const Storage* x, int64_t begin, int64_t end, Visit 
     const int rest = int(end - k);
     visit(load(x + k, rest), k, iota<Mask>() < rest);
   }
+}
+
+// The same, with the mask of the lanes that are not the label either.
+template <class Storage, class Visit>
+INLINE void for_each_other(const Storage* x, int64_t begin, int64_t end, int64_t label,
+                           Visit visit) {
+  using A = Arithmetic<Storage>;
+  const auto lane = iota<typename A::Mask>();
+  for_each_vector(x, begin, end, [&](auto v, int64_t k, auto inside) {
+    visit(v, k, inside & (lane != typename A::Integer(label - k)));
+  });
 }
 
 // The part of a vector over the classes that belongs to a vector of logits at class k.
@@ -65,15 +102,13 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
   const Exponents<powers, Scalar> power(plan);
-  const Mask lane = iota<Mask>();
   for (int i = 0; i < powers; ++i) sums[i] = 0;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
     Vector partial[powers] = {}, moment[powers] = {};
     FurtherPart<Vector> part;
-    for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
-      const Mask others = inside & (lane != typename A::Integer(label - k));
+    for_each_other(x, begin, end, label, [&](Vector v, int64_t k, Mask others) {
       const Vector d = v - shift;
       const Vector score = scores ? load_part(u, k, end) : Vector{};
       for (int i = 0; i < powers; ++i) {
@@ -91,6 +126,34 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     if (further) part.move_to(more, plan);
   }
   if (further && plan.apart) sums[0] = more.tail + more.ties;
+}
+
+// Parts of sums, of a vector: of x_k - shift,
+template <class Storage, class Scalar>
+INLINE auto linear_part(const Storage* x, int64_t begin, int64_t end, Scalar shift) {
+  typename Arithmetic<Storage>::Vector sum = {};
+  for_each_vector(x, begin, end,
+                  [&](auto v, int64_t, auto inside) { sum += keep(inside, v - shift); });
+  return sum;
+}
+
+// of x_k^2,
+template <class Storage>
+INLINE auto square_part(const Storage* x, int64_t begin, int64_t end) {
+  typename Arithmetic<Storage>::Vector sum = {};
+  for_each_vector(x, begin, end, [&](auto v, int64_t, auto) { sum += v * v; });
+  return sum;
+}
+
+// and of w_k (x_k - shift).
+template <class Storage, class Scalar>
+INLINE auto weighted_part(const Storage* x, int64_t begin, int64_t end, Scalar shift,
+                          const Scalar* w) {
+  typename Arithmetic<Storage>::Vector sum = {};
+  for_each_vector(x, begin, end, [&](auto v, int64_t k, auto inside) {
+    sum += keep(inside, load_part(w, k, end) * (v - shift));
+  });
+  return sum;
 }
 
 struct PolynomialSums {
@@ -111,24 +174,10 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
-    if (plan.linear) {
-      Vector linear = {};
-      for_each_vector(x, begin, end,
-                      [&](Vector v, int64_t, Mask inside) { linear += keep(inside, v - shift); });
-      sums.linear += reduce_sum(linear);
-    }
-    if (plan.square) {
-      Vector square = {};
-      for_each_vector(x, begin, end, [&](Vector v, int64_t, Mask) { square += v * v; });
-      sums.square += reduce_sum(square);
-    }
-    if (plan.weighted) {
-      Vector weighted = {};
-      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask inside) {
-        weighted += keep(inside, load_part(class_weight, k, end) * (v - shift));
-      });
-      sums.weighted += reduce_sum(weighted);
-    }
+    if (plan.linear) sums.linear += reduce_sum(linear_part(x, begin, end, shift));
+    if (plan.square) sums.square += reduce_sum(square_part(x, begin, end));
+    if (plan.weighted)
+      sums.weighted += reduce_sum(weighted_part(x, begin, end, shift, class_weight));
     if (plan.vector) {
       Vector vector = {}, vector_sum = {};
       for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask) {
@@ -158,15 +207,13 @@ __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t cla
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
-  const Mask lane = iota<Mask>();
   const Elements<Scalar> elements(plan);
   ElementSums sums;
   for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
     const int64_t rest = classes - begin;
     const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
     Vector gap[kMaxElements] = {}, factor[kMaxElements] = {}, moment[kMaxElements] = {};
-    const auto visit = [&](Vector v, int64_t k, Mask inside) __attribute__((always_inline)) {
-      const Mask others = inside & (lane != typename A::Integer(label - k));
+    const auto visit = [&](Vector v, int64_t k, Mask others) __attribute__((always_inline)) {
       const Vector d = v - shift;
       for_each_element(plan, elements, d, softmax, [&](int i, Vector f, Mask above) {
         const Vector log_p = d - softmax.log_sum;
@@ -175,7 +222,7 @@ __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t cla
         if (scores) moment[i] += keep(others & above, f * load_part(u, k, end));
       });
     };
-    for_each_vector(x, begin, end, visit);
+    for_each_other(x, begin, end, label, visit);
     for (int i = 0; i < plan.elements; ++i) {
       sums.gap[i] += reduce_sum(gap[i]);
       sums.factor[i] += reduce_sum(factor[i]);
@@ -203,23 +250,25 @@ struct RowGradient {
   Scalar element[kMaxElements];
 };
 
+// What a gradient has besides powers and a constant: a multiple of the logit, or any of the rest.
+enum class Besides { kNothing, kLinear, kAnything };
+
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
-// label's; with `more`, of plans for which powers and a constant are not all.
-template <int powers, bool more, class Storage, class Written, class Scalar>
+// label's.
+template <int powers, Besides besides, class Storage, class Written, class Scalar>
 INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t end,
-                           const RowGradient<Scalar>& row_gradient, const Plan& plan,
+                           const RowGradient<Scalar>& row, const Plan& plan,
+                           const Exponents<powers, Scalar>& power, const Elements<Scalar>& elements,
                            const Scalar* class_weight, const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
   constexpr int lanes = kLanes<Storage>;
-  // Copies, which stay in registers: for all that is known a store could change what is elsewhere.
-  const RowGradient<Scalar> row = row_gradient;
-  const Exponents<powers, Scalar> power(plan);
-  const Elements<Scalar> elements(plan);
+  constexpr bool more = besides == Besides::kAnything;
+  const bool linear = more ? plan.column.linear >= 0 : besides == Besides::kLinear;
   const auto gradient = [&](Vector v, int64_t k) {
     Vector sum = Vector{} + row.constant;
-    if (more && plan.column.linear >= 0) sum += row.linear * v;
+    if (linear) sum += row.linear * v;
     if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
     for (int i = 0; i < powers; ++i) {
@@ -241,7 +290,8 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
   int64_t k = begin;
   // Rounding to half precision ends a long chain of instructions: several vectors in turn keep the
   // processor busy where it does not look far enough ahead.
-  constexpr int together = more || sizeof(Storage) == sizeof(Scalar) ? 1 : 6;
+  constexpr int together =
+      besides != Besides::kNothing || sizeof(Storage) == sizeof(Scalar) ? 1 : 6;
   for (; k + together * lanes <= end; k += together * lanes) {
     Vector v[together];
     for (int i = 0; i < together; ++i) v[i] = load(x + k + i * lanes);

@@ -32,20 +32,6 @@ struct ScoreBlock {
   alignas(64) double element[kMaxElements][kBlockRows];
 };
 
-// Calls f(doubles, index of the first of them in v) for the parts of a vector.
-template <class F>
-INLINE void for_each_double(Doubles v, F f) {
-  f(v, 0);
-}
-template <class F>
-INLINE void for_each_double(Floats v, F f) {
-  typedef float Narrow __attribute__((vector_size(kVectorBytes / 2)));
-  Narrow parts[2];
-  memcpy(parts, &v, sizeof v);
-  f(__builtin_convertvector(parts[0], Doubles), 0);
-  f(__builtin_convertvector(parts[1], Doubles), kLanes<double>);
-}
-
 struct LogitSums {
   double linear;
   double square;

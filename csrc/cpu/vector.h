@@ -332,5 +332,47 @@ INLINE auto reduce_maximum(V v) {
   return reduce(v, [](auto a, auto b) { return maximum(a, b); });
 }
 
+// One half of each segment of `width` lanes: of a's the first of two, of b's the second.
+template <int width, class Mask>
+INLINE Mask halves_of(int half) {
+  constexpr int lanes = sizeof(Mask) / sizeof(Mask{}[0]);
+  Mask index;
+  for (int i = 0; i < lanes; ++i) {
+    const int of_b = i % width >= width / 2;
+    index[i] = i / width * width + i % (width / 2) + half * (width / 2) + of_b * lanes;
+  }
+  return index;
+}
+
+// Reduces as many vectors as they have lanes, all at once: lane i of the result is
+// reduce(v[i], combine), bit for bit. Overwrites v.
+template <class Mask, class V, class Combine, int width = sizeof(V) / sizeof(V{}[0])>
+INLINE V reduce_each(V* v, Combine combine) {
+  if constexpr (width == 1) {
+    return v[0];
+  } else {
+    const Mask first = halves_of<width, Mask>(0), second = halves_of<width, Mask>(1);
+    for (int i = 0; i < width / 2; ++i) {
+      const V other = v[i + width / 2];
+      v[i] = combine(__builtin_shuffle(v[i], other, first), __builtin_shuffle(v[i], other, second));
+    }
+    return reduce_each<Mask, V, Combine, width / 2>(v, combine);
+  }
+}
+
+// Calls f(doubles, index of the first of them in v) for the parts of a vector.
+template <class F>
+INLINE void for_each_double(Doubles v, F f) {
+  f(v, 0);
+}
+template <class F>
+INLINE void for_each_double(Floats v, F f) {
+  typedef float Narrow __attribute__((vector_size(kVectorBytes / 2)));
+  Narrow parts[2];
+  memcpy(parts, &v, sizeof v);
+  f(__builtin_convertvector(parts[0], Doubles), 0);
+  f(__builtin_convertvector(parts[1], Doubles), kLanes<double>);
+}
+
 }  // namespace
 }  // namespace noisykernels
