@@ -24,6 +24,8 @@ struct Block {
 
 // The same of what few losses need.
 struct FurtherBlock {
+  alignas(64) double tail[kBlockRows] = {};
+  alignas(64) double ties[kBlockRows] = {};
   alignas(64) double excess[kBlockRows] = {};  // l - 1
   alignas(64) double entropy[kBlockRows] = {};
   alignas(64) double top_is_label[kBlockRows] = {};
@@ -48,11 +50,28 @@ INLINE void skip_row(Block& block, int r) {
 }
 
 INLINE void skip_further(FurtherBlock& block, int r) {
-  block.excess[r] = block.entropy[r] = block.top_is_label[r] = block.vector_label[r] = 0;
-  block.vector_power[r] = block.vector_rest[r] = block.vector[r] = block.vector_sum[r] = 0;
-  block.log_sum[r] = block.top_miss[r] = 0;
+  block.tail[r] = block.ties[r] = block.entropy[r] = block.top_is_label[r] = 0;
+  block.vector_label[r] = block.vector_power[r] = block.vector_rest[r] = 0;
+  block.vector[r] = block.vector_sum[r] = 0;
   block.top_class[r] = -1;
   for (int i = 0; i < kMaxElements; ++i) block.element_gap[i][r] = block.element_factor[i][r] = 0;
+}
+
+// The softmax of the rows from `begin` to `end`, for what few losses need.
+INLINE void complete_rows(const Plan& plan, const Block& block, FurtherBlock& further, int begin,
+                          int end) {
+  constexpr int lanes = kLanes<double>;
+  for (int r = begin / lanes * lanes; r < end; r += lanes) {
+    const Doubles logit = load(block.logit + r), e_y = exp(logit);
+    // One of the classes with the largest logit brings the one: the label, or another.
+    const Doubles excess = plan.apart ? load(further.tail + r) +
+                                            (load(further.ties + r) - (logit == 0 ? 0.0 : 1.0)) +
+                                            (logit == 0 ? Doubles{} : e_y)
+                                      : load(block.others[0] + r) + e_y - 1.0;
+    store(further.excess + r, excess);
+    store(further.log_sum + r, log1p(excess));
+    store(further.top_miss + r, excess / (1.0 + excess));
+  }
 }
 
 template <class Scalar>

@@ -6,52 +6,89 @@
 namespace noisykernels {
 namespace {
 
+// The statistics of a block of rows that stay in the cache together.
+template <class Storage>
+INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, int64_t first,
+                           Block& block, FurtherBlock& further, ScoreBlock& score) {
+  const Plan& plan = a.plan;
+  const int64_t* label = a.target + first;
+  if (!plan.further && !plan.statistics) {
+    return with_powers(plan.powers, [&](auto powers) {
+      visit_short_rows<decltype(powers)::value>(a, x, label, block);
+    });
+  }
+  for (int r = 0; r < kBlockRows; ++r) {
+    if (x[r]) {
+      visit_row<false, false>(a, x[r], first + r, label[r], block, further, score, r);
+    } else {
+      skip_row(block, r);
+      skip_further(further, r);
+    }
+  }
+  complete_rows(plan, block, further, 0, kBlockRows);
+  for (int r = 0; r < kBlockRows && plan.elements; ++r) {
+    if (x[r]) visit_elements<false>(a, x[r], label[r], block, further, score, r);
+  }
+}
+
+// The same of a row on its own.
+template <class Storage, class Scalar>
+INLINE void visit_alone(const ForwardArguments& a, const Storage* x, int64_t row, Scalar* scores,
+                        Block& block, FurtherBlock& further, ScoreBlock& score, int r) {
+  const int64_t label = a.target[row];
+  if (scores) return visit_scores(a, x, scores, row, label, block, further, score, r);
+  if (a.classes <= kChunk) {
+    visit_row<false, false>(a, x, row, label, block, further, score, r);
+  } else {
+    visit_long_row(a, x, row, label, block, further, score, r);
+  }
+  if (!a.plan.further && !a.plan.statistics) return;
+  complete_rows(a.plan, block, further, r, r + 1);
+  if (a.plan.elements) visit_elements<false>(a, x, label, block, further, score, r);
+}
+
 template <class Storage>
 void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Storage* logits = static_cast<const Storage*>(a.logits);
-  Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride, kBlockRows * a.classes);
   double class_weights = double(a.classes);
   if (a.class_weight) {
     class_weights = 0;
     for (int64_t k = 0; k < a.classes; ++k)
       class_weights += static_cast<const Scalar*>(a.class_weight)[k];
   }
-  Scalar* coefficients = static_cast<Scalar*>(a.row_coefficients);
+  Scalar* const coefficients = static_cast<Scalar*>(a.row_coefficients);
   const bool has_further = a.plan.further || a.plan.statistics;
   const bool has_scores = a.plan.scores != Scores::kLogits;
-  const bool short_rows = a.classes <= kShortRow<Storage> && !has_further && !has_scores;
+  const bool together = a.classes <= kPart<Storage> && !has_scores;
+  Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride,
+                                               together ? kBlockRows * a.classes : a.classes);
   Scalar* scores = has_scores ? allocate<Scalar>(2 * a.classes) : nullptr;
   Block block;
   FurtherBlock further;
   ScoreBlock score;
   for (int64_t first = begin; first < end; first += kBlockRows) {
     const int rows = int(end - first < kBlockRows ? end - first : kBlockRows);
-    const int64_t* label = a.target + first;
     bool kept[kBlockRows];
-    const Storage* x[kBlockRows];
-    for (int r = 0; r < kBlockRows; ++r) {
-      kept[r] = r < rows && label[r] != a.ignore_index;
-      x[r] = kept[r] ? gather(logits + row_offset(a.layout, first + r), a.layout.class_stride,
-                              a.classes, scratch + r * a.classes)
-                     : nullptr;
+    for (int r = 0; r < kBlockRows; ++r)
+      kept[r] = r < rows && a.target[first + r] != a.ignore_index;
+    const auto row = [&](int r, Storage* memory) {
+      return gather(logits + row_offset(a.layout, first + r), a.layout.class_stride, a.classes,
+                    memory);
+    };
+    if (together) {
+      const Storage* x[kBlockRows];
+      for (int r = 0; r < kBlockRows; ++r)
+        x[r] = kept[r] ? row(r, scratch + r * a.classes) : nullptr;
+      visit_together(a, x, first, block, further, score);
     }
-    if (short_rows) {
-      with_powers(a.plan.powers, [&](auto powers) {
-        visit_short_rows<decltype(powers)::value>(a, x, label, block);
-      });
-    }
-    for (int r = 0; r < kBlockRows && !short_rows; ++r) {
-      if (!kept[r]) {
-        skip_row(block, r);
-        if (has_further) skip_further(further, r);
-        if (has_scores) skip_scores(score, r);
-      } else if (has_scores) {
-        visit_scores(a, x[r], scores, first + r, label[r], block, further, score, r);
-      } else if (a.classes <= kChunk) {
-        visit_row<false, false>(a, x[r], first + r, label[r], block, further, score, r);
+    for (int r = 0; r < kBlockRows && !together; ++r) {
+      if (kept[r]) {
+        visit_alone(a, row(r, scratch), first + r, scores, block, further, score, r);
       } else {
-        visit_long_row(a, x[r], first + r, label[r], block, further, score, r);
+        skip_row(block, r);
+        skip_further(further, r);
+        if (has_scores) skip_scores(score, r);
       }
     }
     evaluate_block(a, class_weights, block, further, score, rows, coefficients + first);

@@ -68,51 +68,59 @@ struct RowSoftmax {
   Scalar top_miss;  // 1 - p of the largest class, exact where p rounds to one
 };
 
-// The elementwise functions of a plan, made ready.
+// The elementwise functions (1 - p)^gamma of a plan, made ready: what loops read is here, in
+// registers, and not in the plan, which for all that the compiler knows a store could change.
 template <class Scalar>
 struct Elements {
-  using Power = typename ExponentOf<Scalar>::Type;
-  Power probability;
-  Power power[kMaxElements];
-  explicit INLINE Elements(const Plan& plan) {
-    if (plan.elements) probability = Power(plan.exponent[0]);
-    for (int i = 0; i < plan.elements; ++i) power[i] = Power(plan.element[i].power);
+  // Most exponents that have been published are 0 and one half. Functions of one exponent share
+  // the power, which is most of their cost.
+  enum Kind { kOne, kSquareRoot, kPower, kAsBefore };
+  typename ExponentOf<Scalar>::Type exponential;
+  int count;
+  Kind kind[kMaxElements];
+  Scalar floor[kMaxElements];
+  Scalar offset[kMaxElements];
+  typename ExponentOf<Scalar>::Type power[kMaxElements];
+
+  explicit INLINE Elements(const Plan& plan) : exponential(plan.exponent[0]), count(plan.elements) {
+    for (int i = 0; i < count; ++i) {
+      const Element& element = plan.element[i];
+      kind[i] = i > 0 && element.gamma == plan.element[i - 1].gamma ? kAsBefore
+                : element.gamma == 0                                ? kOne
+                : element.gamma == 0.5                              ? kSquareRoot
+                                                                    : kPower;
+      floor[i] = Scalar(element.floor);
+      offset[i] = Scalar(element.offset);
+      power[i] = typename ExponentOf<Scalar>::Type(element.power);
+    }
   }
 };
 
-// Calls f(i, f_k, mask of the classes whose log p_k is not below the floor) for each elementwise
-// function, f_k = (1 - p_k)^gamma. Those with one gamma share the power, which is most of the cost.
+// Calls f(i, f_k, log p_k, mask of the classes where that is not below the floor) for each
+// elementwise function; e is exp(d).
 template <class Scalar, class Vector, class F>
-INLINE void for_each_element(const Plan& plan, const Elements<Scalar>& elements, Vector d,
+INLINE void for_each_element(const Elements<Scalar>& elements, Vector d, Vector e,
                              const RowSoftmax<Scalar>& softmax, F f) {
   const Vector log_p = d - softmax.log_sum;
+  // p is e times that of the largest class. No digits are lost: only one class has more than half.
+  const Vector miss = (1 - e) + e * softmax.top_miss;
   Vector power = {};
-  for (int i = 0; i < plan.elements; ++i) {
-    const Element& element = plan.element[i];
-    if (element.gamma == 0) {
-      power = Vector{} + 1;
-    } else if (i == 0 || element.gamma != plan.element[i - 1].gamma) {
-      // A class that is not the largest has at most half of the probability.
-      const Vector miss =
-          d == Vector{} ? Vector{} + softmax.top_miss : 1 - elements.probability(log_p);
-      // One half is what has been published.
-      power = element.gamma == 0.5 ? sqrt(miss) : elements.power[i](log(miss));
+  for (int i = 0; i < elements.count; ++i) {
+    switch (elements.kind[i]) {
+      case Elements<Scalar>::kOne:
+        power = Vector{} + 1;
+        break;
+      case Elements<Scalar>::kSquareRoot:
+        power = sqrt(miss);
+        break;
+      case Elements<Scalar>::kPower:
+        power = elements.power[i](log(miss));
+        break;
+      case Elements<Scalar>::kAsBefore:
+        break;
     }
-    f(i, power, log_p >= Vector{} + Scalar(element.floor));
+    f(i, power, log_p, log_p >= Vector{} + elements.floor[i]);
   }
-}
-
-// The first class with the largest logit, or the first that is NaN.
-template <class Storage, class Scalar>
-INLINE int64_t find_top(const Storage* x, int64_t classes, Scalar largest) {
-  for (int64_t k = 0; k < classes; ++k) {
-    if (load_scalar(x + k) == largest) return k;
-  }
-  for (int64_t k = 0; k < classes; ++k) {
-    const Scalar value = load_scalar(x + k);
-    if (value != value) return k;
-  }
-  return 0;
 }
 
 }  // namespace

@@ -11,6 +11,10 @@ namespace {
 // every time: a sum of n drifts by up to n 2^-25, which must stay below 1e-6.
 constexpr int64_t kFlush = 32;
 
+// The classes of such a part of a row.
+template <class Storage>
+constexpr int64_t kPart = kFlush * kLanes<Storage>;
+
 template <int n>
 struct Count {
   static constexpr int value = n;
@@ -74,15 +78,35 @@ INLINE void for_each_vector(const Storage* x, int64_t begin, int64_t end, Visit 
   }
 }
 
-// The same, with the mask of the lanes that are not the label either.
+// The first class with the largest logit, or the first that is NaN.
+template <class Storage, class Scalar>
+INLINE int64_t find_top(const Storage* x, int64_t classes, Scalar largest) {
+  using A = Arithmetic<Storage>;
+  using Mask = typename A::Mask;
+  constexpr typename A::Integer none = ~0ull >> (65 - 8 * sizeof(none));
+  const Mask lane = iota<Mask>();
+  const auto find = [&](auto is_it) {
+    Mask first = Mask{} + none;
+    for_each_vector(x, 0, classes, [&](auto v, int64_t k, Mask inside) {
+      const Mask at = (inside & is_it(v)) ? lane + typename A::Integer(k) : Mask{} + none;
+      first = at < first ? at : first;
+    });
+    return reduce(first, [](auto a, auto b) { return a < b ? a : b; });
+  };
+  const auto top = find([&](auto v) { return v == largest; });
+  return top < none ? top : find([](auto v) { return v != v; });
+}
+
+// The same as for_each_vector, with the mask of the lanes that are not the label either.
 template <class Storage, class Visit>
 INLINE void for_each_other(const Storage* x, int64_t begin, int64_t end, int64_t label,
                            Visit visit) {
   using A = Arithmetic<Storage>;
   const auto lane = iota<typename A::Mask>();
-  for_each_vector(x, begin, end, [&](auto v, int64_t k, auto inside) {
+  const auto visit_others = [&](auto v, int64_t k, auto inside) __attribute__((always_inline)) {
     visit(v, k, inside & (lane != typename A::Integer(label - k)));
-  });
+  };
+  for_each_vector(x, begin, end, visit_others);
 }
 
 // The part of a vector over the classes that belongs to a vector of logits at class k.
@@ -92,23 +116,23 @@ INLINE auto load_part(const Scalar* p, int64_t k, int64_t end) {
   return k + lanes <= end ? load(p + k) : load(p + k, int(end - k));
 }
 
-// sums[i] = sum over k != label of exp(q_i (x_k - shift)), and with `further` what few losses need,
-// with `scores` what bounded ones do.
+struct PowerSums {
+  double power[kMaxPowers] = {};  // sum over k != label of exp(q_i (x_k - shift))
+  FurtherSums further;
+};
+
+// Adds to `sums`, with `further` also what few losses need, with `scores` what bounded ones do.
 template <int powers, bool further, bool scores, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, const Scalar* vector, const Scalar* u, double* sums,
-                       FurtherSums& more) {
-  using A = Arithmetic<Storage>;
-  using Vector = typename A::Vector;
-  using Mask = typename A::Mask;
+                       const Plan& plan, const Scalar* vector, const Scalar* u, PowerSums& sums) {
+  using Vector = typename Arithmetic<Storage>::Vector;
+  using Mask = typename Arithmetic<Storage>::Mask;
   const Exponents<powers, Scalar> power(plan);
-  for (int i = 0; i < powers; ++i) sums[i] = 0;
-  for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
-    const int64_t rest = classes - begin;
-    const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
+  for (int64_t begin = 0; begin < classes; begin += kPart<Storage>) {
+    const int64_t end = classes - begin < kPart<Storage> ? classes : begin + kPart<Storage>;
     Vector partial[powers] = {}, moment[powers] = {};
     FurtherPart<Vector> part;
-    for_each_other(x, begin, end, label, [&](Vector v, int64_t k, Mask others) {
+    const auto visit = [&](Vector v, int64_t k, Mask others) __attribute__((always_inline)) {
       const Vector d = v - shift;
       const Vector score = scores ? load_part(u, k, end) : Vector{};
       for (int i = 0; i < powers; ++i) {
@@ -116,16 +140,17 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
         partial[i] += e;
         if (scores) moment[i] += e * score;
         if (further && i == 0) {
-          part.template add<scores>(d, e, plan.vector_power ? load_part(vector, k, end) : Vector{},
-                                    score, others, plan);
+          const Vector c = plan.vector_power ? load_part(vector, k, end) : Vector{};
+          part.template add<scores>(d, e, c, score, others, plan);
         }
       }
-    });
-    for (int i = 0; i < powers; ++i) sums[i] += reduce_sum(partial[i]);
-    for (int i = 0; scores && i < powers; ++i) more.moment[i] += reduce_sum(moment[i]);
-    if (further) part.move_to(more, plan);
+    };
+    for_each_other(x, begin, end, label, visit);
+    for (int i = 0; i < powers; ++i) sums.power[i] += reduce_sum(partial[i]);
+    for (int i = 0; scores && i < powers; ++i) sums.further.moment[i] += reduce_sum(moment[i]);
+    if (further) part.move_to(sums.further, plan);
   }
-  if (further && plan.apart) sums[0] = more.tail + more.ties;
+  if (further && plan.apart) sums.power[0] = sums.further.tail + sums.further.ties;
 }
 
 // Parts of sums, of a vector: of x_k - shift,
@@ -169,18 +194,16 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
                                       const Plan& plan, const Scalar* class_weight,
                                       const Scalar* class_vector) {
   using Vector = typename Arithmetic<Storage>::Vector;
-  using Mask = typename Arithmetic<Storage>::Mask;
   PolynomialSums sums;
-  for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
-    const int64_t rest = classes - begin;
-    const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
+  for (int64_t begin = 0; begin < classes; begin += kPart<Storage>) {
+    const int64_t end = classes - begin < kPart<Storage> ? classes : begin + kPart<Storage>;
     if (plan.linear) sums.linear += reduce_sum(linear_part(x, begin, end, shift));
     if (plan.square) sums.square += reduce_sum(square_part(x, begin, end));
     if (plan.weighted)
       sums.weighted += reduce_sum(weighted_part(x, begin, end, shift, class_weight));
     if (plan.vector) {
       Vector vector = {}, vector_sum = {};
-      for_each_vector(x, begin, end, [&](Vector v, int64_t k, Mask) {
+      for_each_vector(x, begin, end, [&](Vector v, int64_t k, auto) {
         const Vector c = load_part(class_vector, k, end);
         vector += keep(c != Vector{}, c * (v - shift));  // not 0 times -inf
         vector_sum += c;
@@ -199,28 +222,28 @@ struct ElementSums {
 };
 
 // Sums over the classes that are not the label, where log p_k is not below the floor: a second
-// visit, once the softmax is known. Not inline: long and short rows have it in common.
+// visit, once the softmax is known.
 template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) ElementSums sum_elements(const Storage* x, int64_t classes, int64_t label,
                                                    Scalar shift, const RowSoftmax<Scalar>& softmax,
                                                    const Plan& plan, const Scalar* u) {
-  using A = Arithmetic<Storage>;
-  using Vector = typename A::Vector;
-  using Mask = typename A::Mask;
+  using Vector = typename Arithmetic<Storage>::Vector;
+  using Mask = typename Arithmetic<Storage>::Mask;
   const Elements<Scalar> elements(plan);
   ElementSums sums;
-  for (int64_t begin = 0; begin < classes; begin += kFlush * kLanes<Storage>) {
-    const int64_t rest = classes - begin;
-    const int64_t end = begin + (rest < kFlush * kLanes<Storage> ? rest : kFlush * kLanes<Storage>);
+  for (int64_t begin = 0; begin < classes; begin += kPart<Storage>) {
+    const int64_t end = classes - begin < kPart<Storage> ? classes : begin + kPart<Storage>;
     Vector gap[kMaxElements] = {}, factor[kMaxElements] = {}, moment[kMaxElements] = {};
     const auto visit = [&](Vector v, int64_t k, Mask others) __attribute__((always_inline)) {
+      const auto add = [&](int i, Vector f, Vector log_p, Mask above)
+                           __attribute__((always_inline)) {
+                             gap[i] += keep(others & above, elements.offset[i] + f * log_p);
+                             factor[i] += keep(others & above, f);
+                             if (scores)
+                               moment[i] += keep(others & above, f * load_part(u, k, end));
+                           };
       const Vector d = v - shift;
-      for_each_element(plan, elements, d, softmax, [&](int i, Vector f, Mask above) {
-        const Vector log_p = d - softmax.log_sum;
-        gap[i] += keep(others & above, Scalar(plan.element[i].offset) + f * log_p);
-        factor[i] += keep(others & above, f);
-        if (scores) moment[i] += keep(others & above, f * load_part(u, k, end));
-      });
+      for_each_element(elements, d, elements.exponential(d), softmax, add);
     };
     for_each_other(x, begin, end, label, visit);
     for (int i = 0; i < plan.elements; ++i) {
@@ -266,7 +289,7 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
   constexpr int lanes = kLanes<Storage>;
   constexpr bool more = besides == Besides::kAnything;
   const bool linear = more ? plan.column.linear >= 0 : besides == Besides::kLinear;
-  const auto gradient = [&](Vector v, int64_t k) {
+  const auto gradient = [&](Vector v, int64_t k) __attribute__((always_inline)) {
     Vector sum = Vector{} + row.constant;
     if (linear) sum += row.linear * v;
     if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
@@ -280,9 +303,10 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
         if (plan.vector) sum += row.vector * load_part(class_vector, k, end);
         if (plan.column.top >= 0)
           sum += keep(iota<Mask>() == typename A::Integer(row.top_class - k), Vector{} + row.top);
-        for_each_element(plan, elements, d, row.softmax, [&](int j, Vector f, Mask above) {
+        const auto add = [&](int j, Vector f, Vector, Mask above) __attribute__((always_inline)) {
           sum += keep(above, row.element[j] * f);
-        });
+        };
+        for_each_element(elements, d, e, row.softmax, add);
       }
     }
     return sum;

@@ -1,16 +1,13 @@
-// The statistics of a block of short rows, one after the other for all of its rows: what a row has
-// left in the lanes of a vector is brought together for all rows at once, which for one alone costs
-// as much as its classes do.
+// The statistics of a block of short rows, one statistic after the other: what a row has left in
+// the lanes of a vector is brought together for all rows at once, which for one alone costs as much
+// as its classes do. Not what few losses need: that is so much that rows on their own are faster.
 #pragma once
 
 #include "block.h"
+#include "memory.h"
 
 namespace noisykernels {
 namespace {
-
-// As many classes as are summed in one part.
-template <class Storage>
-constexpr int64_t kShortRow = kFlush * kLanes<Storage>;
 
 // Reduces the parts of all rows of a block.
 template <class Vector, class Combine, class Number>
@@ -24,7 +21,23 @@ INLINE void reduce_rows(Vector* parts, Combine combine, Number* result) {
   }
 }
 
-// x[r] and label[r] are those of row r; rows without an x are skipped and get zeros.
+// Calls part(r) for each row that has an x and reduces what it returns; others get zero.
+template <class Storage, class Part, class Combine, class Number>
+INLINE void reduce_each_row(const Storage* const* x, Part part, Combine combine, Number* result) {
+  using Vector = typename Arithmetic<Storage>::Vector;
+  Vector parts[kBlockRows];
+  for (int r = 0; r < kBlockRows; ++r) parts[r] = x[r] ? part(r) : Vector{};
+  reduce_rows(parts, combine, result);
+}
+
+struct Sum {
+  template <class Vector>
+  INLINE Vector operator()(Vector a, Vector b) const {
+    return a + b;
+  }
+};
+
+// Rows without an x are skipped and get zeros.
 template <int powers, class Storage>
 __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const Storage* const* x,
                                                 const int64_t* label, Block& block) {
@@ -34,17 +47,11 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
   const Plan& plan = a.plan;
   const int64_t classes = a.classes;
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
-  const auto add = [](auto v, auto w) { return v + w; };
-
-  Vector part[kBlockRows];
-  const auto visit = [&](auto part_of_row) {
-    for (int r = 0; r < kBlockRows; ++r) part[r] = x[r] ? part_of_row(r) : Vector{};
-  };
 
   alignas(64) Scalar shift[kBlockRows];
   if (powers > 0) {
-    visit([&](int r) { return maximum_part(x[r], classes); });
-    reduce_rows(part, [](auto v, auto w) { return maximum(v, w); }, shift);
+    const auto larger = [](auto v, auto w) { return maximum(v, w); };
+    reduce_each_row(x, [&](int r) { return maximum_part(x[r], classes); }, larger, shift);
   }
   for (int r = 0; r < kBlockRows; ++r) {
     const Scalar x_y = x[r] ? load_scalar(x[r] + label[r]) : Scalar(0);
@@ -60,26 +67,21 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
     Vector parts[powers][kBlockRows];
     for (int r = 0; r < kBlockRows; ++r) {
       Vector sum[powers] = {};
-      if (x[r]) {
-        for_each_other(x[r], 0, classes, label[r], [&](Vector v, int64_t, Mask others) {
-          for (int i = 0; i < powers; ++i) sum[i] += keep(others, power[i](v - shift[r]));
-        });
-      }
+      const auto visit = [&](Vector v, int64_t, Mask others) __attribute__((always_inline)) {
+        for (int i = 0; i < powers; ++i) sum[i] += keep(others, power[i](v - shift[r]));
+      };
+      if (x[r]) for_each_other(x[r], 0, classes, label[r], visit);
       for (int i = 0; i < powers; ++i) parts[i][r] = sum[i];
     }
-    for (int i = 0; i < powers; ++i) reduce_rows(parts[i], add, block.others[i]);
+    for (int i = 0; i < powers; ++i) reduce_rows(parts[i], Sum(), block.others[i]);
   }
-  if (plan.linear) {
-    visit([&](int r) { return linear_part(x[r], 0, classes, shift[r]); });
-    reduce_rows(part, add, block.linear);
-  }
-  if (plan.square) {
-    visit([&](int r) { return square_part(x[r], 0, classes); });
-    reduce_rows(part, add, block.square);
-  }
+  const auto sum = [&](auto part, double* result) { reduce_each_row(x, part, Sum(), result); };
+  if (plan.linear)
+    sum([&](int r) { return linear_part(x[r], 0, classes, shift[r]); }, block.linear);
+  if (plan.square) sum([&](int r) { return square_part(x[r], 0, classes); }, block.square);
   if (plan.weighted) {
-    visit([&](int r) { return weighted_part(x[r], 0, classes, shift[r], class_weight); });
-    reduce_rows(part, add, block.weighted);
+    sum([&](int r) { return weighted_part(x[r], 0, classes, shift[r], class_weight); },
+        block.weighted);
   } else {
     memcpy(block.weighted, block.linear, sizeof block.weighted);
   }

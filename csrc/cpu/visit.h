@@ -8,43 +8,7 @@
 namespace noisykernels {
 namespace {
 
-// After the sums of visit_row, what few losses need.
-template <bool scores, class Storage, class Scalar>
-INLINE void visit_further(const Plan& plan, const Storage* x, int64_t classes, int64_t label,
-                          Scalar shift, const FurtherSums& sums, const Block& block,
-                          FurtherBlock& further, ScoreBlock& score, int r, const Scalar* u) {
-  further.entropy[r] = sums.entropy;
-  further.vector_power[r] = sums.vector_power;
-  further.vector_rest[r] = sums.vector_rest;
-  if (plan.top) {
-    further.top_class[r] = find_top(x, classes, shift);
-    further.top_is_label[r] = further.top_class[r] == label;
-  }
-  // One of the classes with the largest logit brings the one: the label, or another.
-  const double e_y = __builtin_exp(block.logit[r]);
-  const bool tied = block.logit[r] == 0;
-  const double excess = plan.apart ? sums.tail + (sums.ties + tied - 1) + (tied ? 0 : e_y)
-                                   : block.others[0][r] + e_y - 1;
-  further.excess[r] = excess;
-  further.log_sum[r] = __builtin_log1p(excess);
-  further.top_miss[r] = excess / (1 + excess);
-  if (plan.elements) {
-    const RowSoftmax<Scalar> softmax{Scalar(further.log_sum[r]), Scalar(further.top_miss[r])};
-    const ElementSums elements = sum_elements<scores>(x, classes, label, shift, softmax, plan, u);
-    for (int i = 0; i < plan.elements; ++i) {
-      further.element_gap[i][r] = elements.gap[i];
-      further.element_factor[i][r] = elements.factor[i];
-      if (scores) score.element[i][r] = elements.moment[i];
-    }
-  }
-}
-
-struct PowerSums {
-  double others[kMaxPowers] = {};  // of exp(q_i (x_k - shift)), k != label
-  FurtherSums further;
-};
-
-// Not inline: long and short rows have the large loops in common.
+// Not inline: chunks and whole rows have the large loops in common.
 template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
                                           int64_t label, Scalar shift, const Scalar* vector,
@@ -53,11 +17,9 @@ __attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, in
     constexpr int count = decltype(powers)::value;
     if constexpr (count > 0) {
       if (scores || plan.further) {
-        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, sums.others,
-                                        sums.further);
+        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, sums);
       } else {
-        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, sums.others,
-                                        sums.further);
+        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, sums);
       }
     }
   });
@@ -93,7 +55,7 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
                        from_class(vector, begin), u, sums);
   };
   if (plan.powers) merge_chunks<chunked>(a, power, sum_power, Add());
-  for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.others[i];
+  for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.power[i];
   if (plan.linear || plan.square || plan.weighted || plan.vector) {
     PolynomialSums polynomial;
     const auto sum_polynomial = [&](int64_t begin, int64_t end, PolynomialSums& sums) {
@@ -113,18 +75,40 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
   if (vector) further.vector_label[r] = vector[label];
   if (plan.further || plan.statistics) {
-    visit_further<scores>(plan, x, a.classes, label, shift, power.further, block, further, score, r,
-                          u);
+    further.tail[r] = power.further.tail;
+    further.ties[r] = power.further.ties;
+    further.entropy[r] = power.further.entropy;
+    further.vector_power[r] = power.further.vector_power;
+    further.vector_rest[r] = power.further.vector_rest;
+  }
+  if (plan.top) {
+    further.top_class[r] = find_top(x, a.classes, shift);
+    further.top_is_label[r] = further.top_class[r] == label;
   }
   if (scores) {
-    for (int i = plan.elements; i < kMaxElements; ++i) score.element[i][r] = 0;
     for (int i = 0; i < kMaxPowers; ++i) score.power[i][r] = power.further.moment[i];
     score.entropy[r] = power.further.entropy_moment;
     score.vector_power[r] = power.further.vector_power_moment;
   }
 }
 
-// The same of bounded scores, which go to `scores` on the way: the differences, then the scores
+// Sums of elementwise functions, once the row's softmax is known.
+template <bool scores, class Storage>
+INLINE void visit_elements(const ForwardArguments& a, const Storage* x, int64_t label,
+                           const Block& block, FurtherBlock& further, ScoreBlock& score, int r,
+                           const typename Arithmetic<Storage>::Scalar* u = nullptr) {
+  using Scalar = typename Arithmetic<Storage>::Scalar;
+  const RowSoftmax<Scalar> softmax{Scalar(further.log_sum[r]), Scalar(further.top_miss[r])};
+  const Scalar shift = Scalar(block.shift[r]);
+  const ElementSums sums = sum_elements<scores>(x, a.classes, label, shift, softmax, a.plan, u);
+  for (int i = 0; i < kMaxElements; ++i) {
+    further.element_gap[i][r] = sums.gap[i];
+    further.element_factor[i][r] = sums.factor[i];
+    if (scores) score.element[i][r] = sums.moment[i];
+  }
+}
+
+// All of it of bounded scores, which go to `scores` on the way: the differences, then the scores
 // themselves. Not inlined: plain rows keep their registers.
 template <class Storage, class Scalar>
 __attribute__((noinline)) void visit_scores(const ForwardArguments& a, const Storage* x,
@@ -140,6 +124,8 @@ __attribute__((noinline)) void visit_scores(const ForwardArguments& a, const Sto
   write_scores(x, a.classes, ratio, origin, scores);
   write_scores(x, a.classes, ratio, 0, u);
   visit_row<false, true>(a, scores, row, label, block, further, score, r, u);
+  complete_rows(plan, block, further, r, r + 1);
+  visit_elements<true>(a, scores, label, block, further, score, r, u);
 
   const double x_y = load_scalar(x + label);
   block.shift[r] += ratio * origin;
