@@ -19,7 +19,7 @@ INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, i
   }
   for (int r = 0; r < kBlockRows; ++r) {
     if (x[r]) {
-      visit_row<false, false>(a, x[r], first + r, label[r], block, further, score, r);
+      visit_row<false, false>(a, x[r], first + r, label[r], block, further, score, r, nullptr);
     } else {
       skip_row(block, r);
       skip_further(further, r);
@@ -33,12 +33,13 @@ INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, i
 
 // The same of a row on its own.
 template <class Storage, class Scalar>
-INLINE void visit_alone(const ForwardArguments& a, const Storage* x, int64_t row, Scalar* scores,
-                        Block& block, FurtherBlock& further, ScoreBlock& score, int r) {
+INLINE void visit_alone(const ForwardArguments& a, const Storage* x, const void* next, int64_t row,
+                        Scalar* scores, Block& block, FurtherBlock& further, ScoreBlock& score,
+                        int r) {
   const int64_t label = a.target[row];
   if (scores) return visit_scores(a, x, scores, row, label, block, further, score, r);
   if (a.classes <= kChunk) {
-    visit_row<false, false>(a, x, row, label, block, further, score, r);
+    visit_row<false, false>(a, x, row, label, block, further, score, r, next);
   } else {
     visit_long_row(a, x, row, label, block, further, score, r);
   }
@@ -60,6 +61,7 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
   Scalar* const coefficients = static_cast<Scalar*>(a.row_coefficients);
   const bool has_further = a.plan.further || a.plan.statistics;
   const bool has_scores = a.plan.scores != Scores::kLogits;
+  const bool in_place = a.layout.class_stride == 1;
   const bool together = a.classes <= kPart<Storage> && !has_scores;
   Storage* scratch = allocate_scratch<Storage>(a.layout.class_stride,
                                                together ? kBlockRows * a.classes : a.classes);
@@ -84,7 +86,9 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
     }
     for (int r = 0; r < kBlockRows && !together; ++r) {
       if (kept[r]) {
-        visit_alone(a, row(r, scratch), first + r, scores, block, further, score, r);
+        const bool has_next = in_place && r + 1 < kBlockRows && kept[r + 1];
+        const Storage* next = has_next ? row(r + 1, scratch) : nullptr;
+        visit_alone(a, row(r, scratch), next, first + r, scores, block, further, score, r);
       } else {
         skip_row(block, r);
         skip_further(further, r);

@@ -121,10 +121,13 @@ struct PowerSums {
   FurtherSums further;
 };
 
-// Adds to `sums`, with `further` also what few losses need, with `scores` what bounded ones do.
+// Adds to `sums`, with `further` also what few losses need, with `scores` what bounded ones do. On
+// the way the row to be visited next, if there is one, comes nearer: exponentials leave the memory
+// idle, and the maximum, which is looked for first, does not wait for much else.
 template <int powers, bool further, bool scores, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, const Scalar* vector, const Scalar* u, PowerSums& sums) {
+                       const Plan& plan, const Scalar* vector, const Scalar* u, const void* next,
+                       PowerSums& sums) {
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
   const Exponents<powers, Scalar> power(plan);
@@ -133,6 +136,7 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
     Vector partial[powers] = {}, moment[powers] = {};
     FurtherPart<Vector> part;
     const auto visit = [&](Vector v, int64_t k, Mask others) __attribute__((always_inline)) {
+      if (next) __builtin_prefetch(static_cast<const Storage*>(next) + k);
       const Vector d = v - shift;
       const Vector score = scores ? load_part(u, k, end) : Vector{};
       for (int i = 0; i < powers; ++i) {

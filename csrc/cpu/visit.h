@@ -12,14 +12,14 @@ namespace {
 template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
                                           int64_t label, Scalar shift, const Scalar* vector,
-                                          const Scalar* u, PowerSums& sums) {
+                                          const Scalar* u, const void* next, PowerSums& sums) {
   with_powers(plan.powers, [&](auto powers) {
     constexpr int count = decltype(powers)::value;
     if constexpr (count > 0) {
       if (scores || plan.further) {
-        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, sums);
+        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, next, sums);
       } else {
-        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, sums);
+        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, next, sums);
       }
     }
   });
@@ -31,11 +31,12 @@ INLINE const Scalar* from_class(const Scalar* vector, int64_t k) {
   return vector ? vector + k : nullptr;
 }
 
-// Of bounded `scores` u, x are their differences, and more is summed for the gradient's way back.
+// `next` is the row to be visited next, or null. Of bounded `scores` u, x are their differences,
+// and more is summed for the gradient's way back.
 template <bool chunked, bool scores, class Storage>
 INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, int64_t label,
                       Block& block, FurtherBlock& further, ScoreBlock& score, int r,
-                      const typename Arithmetic<Storage>::Scalar* u = nullptr) {
+                      const void* next, const typename Arithmetic<Storage>::Scalar* u = nullptr) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   const Plan& plan = a.plan;
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
@@ -52,7 +53,7 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   PowerSums power;
   const auto sum_power = [&](int64_t begin, int64_t end, PowerSums& sums) {
     sum_powers<scores>(plan, x + begin, end - begin, label - begin, shift,
-                       from_class(vector, begin), u, sums);
+                       from_class(vector, begin), u, next, sums);
   };
   if (plan.powers) merge_chunks<chunked>(a, power, sum_power, Add());
   for (int i = 0; i < plan.powers; ++i) block.others[i][r] = power.power[i];
@@ -123,7 +124,7 @@ __attribute__((noinline)) void visit_scores(const ForwardArguments& a, const Sto
   Scalar* const u = scores + a.classes;
   write_scores(x, a.classes, ratio, origin, scores);
   write_scores(x, a.classes, ratio, 0, u);
-  visit_row<false, true>(a, scores, row, label, block, further, score, r, u);
+  visit_row<false, true>(a, scores, row, label, block, further, score, r, nullptr, u);
   complete_rows(plan, block, further, r, r + 1);
   visit_elements<true>(a, scores, label, block, further, score, r, u);
 
@@ -149,7 +150,7 @@ template <class Storage>
 __attribute__((noinline)) void visit_long_row(const ForwardArguments& a, const Storage* x,
                                               int64_t row, int64_t label, Block& block,
                                               FurtherBlock& further, ScoreBlock& score, int r) {
-  visit_row<true, false>(a, x, row, label, block, further, score, r);
+  visit_row<true, false>(a, x, row, label, block, further, score, r, nullptr);
 }
 
 }  // namespace
