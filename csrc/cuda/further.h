@@ -59,22 +59,22 @@ DEVICE Scalar element_factor(const Element& element, const Exponent& one, Scalar
 
 // The first class with the largest logit, or the first that is NaN.
 template <class Storage, class Scalar>
-DEVICE int find_top(const RowMemory<Storage>& row, Crew crew, Scalar top) {
-  int found = row.classes, nan = row.classes;
-  for (int k = row.classes - 1 - crew.rank(); k >= 0; k -= crew.width()) {
+DEVICE int find_top(const RowMemory<Storage>& row, Crew& crew, Scalar top) {
+  // The earlier the larger, and the largest logit before NaN.
+  int found = 0;
+  for (int k = crew.rank(); k < row.classes; k += crew.width()) {
     const Scalar x = widen(row.x[k * row.stride]);
-    if (x == top) found = k;
-    if (x != x) nan = k;
+    const int early = row.classes - k;
+    const int place = x == top ? row.classes + early : x != x ? early : 0;
+    if (place > found) found = place;
   }
-  const auto smaller = [](int a, int b) { return b < a ? b : a; };
-  found = crew.reduce(found, smaller);
-  nan = crew.reduce(nan, smaller);
-  return found < row.classes ? found : nan < row.classes ? nan : 0;
+  found = crew.max(found);
+  return found == 0 ? 0 : found > row.classes ? 2 * row.classes - found : row.classes - found;
 }
 
 // The largest logit of a row; NaN loses.
 template <class Storage>
-DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Crew crew) {
+DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Crew& crew) {
   ScalarOf<Storage> top = -INFINITY;
   for (int k = crew.rank(); k < row.classes; k += crew.width())
     top = fmax(top, widen(row.x[k * row.stride]));
@@ -82,14 +82,15 @@ DEVICE ScalarOf<Storage> row_maximum(const RowMemory<Storage>& row, Crew crew) {
 }
 
 // All sums of a row, by a crew; both results in every thread. Sums are double: rows are of any
-// length here, and each thread adds one number at a time.
+// length here, and each thread adds one number at a time. A row without a label to read has no
+// classes either: its crew only meets as often as others do.
 template <class Storage, class Scalar>
 DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& plan,
                           const Scalar* class_weight, const Scalar* vector, Crew crew,
                           Sums<Scalar>& s, FurtherSums& f) {
   using Power = typename DifferencePowerOf<Scalar>::Type;
   const PowerTable<Power, kMaxPowers> power(plan);
-  const Scalar x_y = widen(row.x[label * row.stride]);
+  const Scalar x_y = label < 0 ? Scalar(0) : widen(row.x[label * row.stride]);
   const Scalar top = plan.powers ? row_maximum(row, crew) : x_y;
   double linear = 0, square = 0, weighted = 0, class_weights = 0;
   f = {};
@@ -120,21 +121,15 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
     f.vector_power += v * e;
     f.vector_rest += (1 - v) * e;
   }
+  static_assert(kMaxPowers == 3);
+  crew.sum(linear, square, weighted, class_weights, f.tail, f.ties, f.others[0], f.others[1],
+           f.others[2], f.entropy, f.vector_power, f.vector_rest, f.vector, f.vector_sum);
   s.top = top;
-  s.linear = crew.sum(linear);
-  s.square = crew.sum(square);
-  s.weighted = crew.sum(weighted);
-  s.class_weights = crew.sum(class_weights);
+  s.linear = linear;
+  s.square = square;
+  s.weighted = weighted;
+  s.class_weights = class_weights;
   s.count = row.classes - 1;
-  f.tail = crew.sum(f.tail);
-  f.ties = crew.sum(f.ties);
-#pragma unroll
-  for (int i = 0; i < kMaxPowers; ++i) f.others[i] = crew.sum(f.others[i]);
-  f.entropy = crew.sum(f.entropy);
-  f.vector_power = crew.sum(f.vector_power);
-  f.vector_rest = crew.sum(f.vector_rest);
-  f.vector = crew.sum(f.vector);
-  f.vector_sum = crew.sum(f.vector_sum);
   f.top_class = plan.top ? find_top(row, crew, top) : 0;
   // One of the classes with the largest logit brings the one: the label, or another.
   const double logit = double(x_y) - double(top), e_y = exp(logit);
@@ -152,18 +147,17 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
   for (int i = 0; i < kMaxElements; ++i) {
     if (i >= plan.elements) break;
     const Element& element = plan.element[i];
-    double gap = 0, factor = 0;
     for (int k = crew.rank(); k < row.classes; k += crew.width()) {
       const Scalar d = widen(row.x[k * row.stride]) - top, log_p = d - softmax.log_sum;
       const Scalar value = element_factor(element, plan.exponent[0], d, log_p, softmax);
       // Not where the value is zero: of a class that is certain the offset is left.
       if (k == label || !(log_p >= Scalar(element.floor))) continue;
-      gap += Scalar(element.offset) + value * log_p;
-      factor += value;
+      f.gap[i] += Scalar(element.offset) + value * log_p;
+      f.factor[i] += value;
     }
-    f.gap[i] = crew.sum(gap);
-    f.factor[i] = crew.sum(factor);
   }
+  static_assert(kMaxElements == 2);
+  if (plan.elements) crew.sum(f.gap[0], f.factor[0], f.gap[1], f.factor[1]);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Call {
 
 void fill(Arguments& a, const Call& call) {
   emulation::seed = unsigned(call.seed);
+  emulation::processors = unsigned(call.processors);
   a.plan = make_plan(call.ids, call.values, call.terms, call.has_weight, call.statistics);
   a.dtype = ScalarType(call.dtype);
   a.rows = call.rows;

@@ -1,14 +1,17 @@
 #include "emulation.h"
 
 #include <bit>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <thread>
 
 thread_local dim3 blockDim, gridDim;
 thread_local uint3 blockIdx, threadIdx;
 
 namespace emulation {
 
-unsigned seed = 0;
+unsigned seed = 0, processors = 0;
 
 namespace {
 
@@ -28,13 +31,14 @@ struct Meeting {
   unsigned here = 0, times = 0;
 };
 
-std::vector<Fiber> fibers;
-Fiber* running;
-jmp_buf scheduler;
-const std::function<void()>* body;
-unsigned alive;
-Meeting barrier;
-std::map<std::pair<unsigned, unsigned>, Meeting> shuffles;  // of a warp, by its members
+// Of the block that a thread of the host runs.
+thread_local std::vector<Fiber> fibers;
+thread_local Fiber* running;
+thread_local jmp_buf scheduler;
+thread_local const std::function<void()>* body;
+thread_local unsigned alive;
+thread_local Meeting barrier;
+thread_local std::map<std::pair<unsigned, unsigned>, Meeting> shuffles;  // of a warp, by members
 
 [[noreturn]] void fail(const char* message) {
   std::fprintf(stderr, "emulation: block %u, thread %u: %s\n", blockIdx.x, threadIdx.x, message);
@@ -44,14 +48,14 @@ std::map<std::pair<unsigned, unsigned>, Meeting> shuffles;  // of a warp, by its
 // The sanitizer has to know whose stack it is looking at.
 void leave(bool for_good, const void* stack, size_t size) {
 #if defined(__SANITIZE_ADDRESS__)
-  static void* unused;
+  static thread_local void* unused;
   __sanitizer_start_switch_fiber(for_good ? nullptr : &unused, stack, size);
 #else
   (void)for_good, (void)stack, (void)size;
 #endif
 }
-const void* scheduler_stack;
-size_t scheduler_size;
+thread_local const void* scheduler_stack;
+thread_local size_t scheduler_size;
 void arrive() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
@@ -104,8 +108,6 @@ void meet(Meeting& meeting, const unsigned& members) {
   });
 }
 
-}  // namespace
-
 std::vector<unsigned> permutation(unsigned count) {
   static std::mt19937 generator;
   static unsigned last_seed = ~0u;
@@ -116,6 +118,7 @@ std::vector<unsigned> permutation(unsigned count) {
   return order;
 }
 
+// Calls `kernel` in a fiber for each thread of a block.
 void run_block(const std::function<void()>& kernel) {
   const unsigned threads = blockDim.x;
   if (fibers.size() < threads) fibers.resize(threads);
@@ -143,6 +146,73 @@ void run_block(const std::function<void()>& kernel) {
     }
     if (!moved) fail("waits for threads that do not come");
   }
+}
+
+// The blocks of a cooperative launch: one at a time has its turn.
+class Turns {
+ public:
+  explicit Turns(unsigned blocks) : blocks_(blocks) {}
+
+  void wait(unsigned block) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return turn_ == block; });
+  }
+  // At the barrier, or at the end: all blocks have to come to the same.
+  void pass(bool at_end) {
+    const std::lock_guard lock(mutex_);
+    if (turn_ > 0 && at_end != at_end_) fail("waits for blocks that do not come");
+    at_end_ = at_end;
+    turn_ = (turn_ + 1) % blocks_;
+    changed_.notify_all();
+  }
+
+ private:
+  const unsigned blocks_;
+  unsigned turn_ = 0;
+  bool at_end_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+Turns* turns;
+thread_local unsigned own_turn;
+
+}  // namespace
+
+void run_grid(dim3 grid, dim3 block, bool cooperative, const std::function<void()>& kernel) {
+  const std::vector<unsigned> order = permutation(grid.x * grid.y);
+  const auto run = [&](unsigned index) {
+    gridDim = grid;
+    blockDim = block;
+    blockIdx = {index % grid.x, index / grid.x, 0};
+    run_block(kernel);
+  };
+  if (!cooperative) {
+    for (unsigned index : order) run(index);
+    return;
+  }
+  Turns all(unsigned(order.size()));
+  turns = &all;
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < order.size(); ++i) {
+    threads.emplace_back([&, i] {
+      own_turn = i;
+      all.wait(i);
+      run(order[i]);
+      all.pass(true);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  turns = nullptr;
+}
+
+void synchronize_grid() {
+  if (!turns) fail("waits for blocks that may not be under way");
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    turns->pass(false);
+    turns->wait(own_turn);
+  }
+  __syncthreads();
 }
 
 void shuffle(unsigned members, int source, void* value, size_t size) {
