@@ -28,7 +28,7 @@ from torch import Tensor
 
 from noisykernels import ops
 from noisykernels.backends import CPU
-from noisykernels.terms import TERMS, Need, WeightedTerm, gradient
+from noisykernels.terms import TERMS, Need, WeightedTerm, gradient, values
 
 pytestmark = [
     pytest.mark.skipif(toolkit() is None, reason="no nvcc, and so no headers of the CUDA toolkit"),
@@ -66,6 +66,11 @@ EVERYTHING = (
 )
 """Sums that take three powers, none, all polynomial sums, and all that needs loops of its own."""
 
+VECTORS = Need.VECTOR | Need.VECTOR_POWER
+LOOPS_OF_THEIR_OWN = [
+    name for name in TERMS if TERMS[name].needs & (Need.ENTROPY | Need.TOP | Need.ELEMENT | VECTORS)
+]
+
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -86,7 +91,7 @@ def terms_of(*names: str, vectors: Tensor | None = None) -> list[WeightedTerm]:
             name,
             1.3 - 0.2 * i,
             *PARAMETERS_OF_TERMS.get(name, (0.0, 0.0)),
-            vectors if TERMS[name].needs & (Need.VECTOR | Need.VECTOR_POWER) else None,
+            vectors if TERMS[name].needs & VECTORS else None,
         )
         for i, name in enumerate(names)
     ]
@@ -126,7 +131,7 @@ def test_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
         by_sample = Need.BY_SAMPLE in TERMS[name].needs
         vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
         terms = terms_of(name, vectors=vectors)
-        if terms[0].vectors is None and TERMS[name].needs & (Need.VECTOR | Need.VECTOR_POWER):
+        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
             continue
         logits, target = batch(n, c, dtype)
         upstream = torch.randn(n, dtype=ops.arithmetic_dtype(dtype))
@@ -209,12 +214,64 @@ def test_reductions_in_any_order_of_threads(
     assert_gradient(results[0][3], gradient(upstream.double(), *wide), upstream / results[0][2])
 
 
-def test_which_blocks_wait_for_each_other(emulated: Kernels) -> None:
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", LOOPS_OF_THEIR_OWN)
+def test_blocks_that_meet_over_a_row(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
+    """Few long rows that start anywhere; some blocks have nothing to sum, but meet the others.
+
+    What comes out is what one block makes of the row, whatever the order of the blocks.
+    """
+    n, c = 3, 32771
+    logits = shifted(batch(n, c, dtype)[0], 1)
+    target = torch.tensor([1, 0, -100])  # of vectors for two labels
+    by_sample = Need.BY_SAMPLE in TERMS[name].needs
+    terms = terms_of(name, vectors=torch.rand(n if by_sample else 2, c).softmax(1))
+    vectors, kept, upstream = terms[0].vectors, target != -100, torch.tensor(1.7)
+    results = []
+    for processors, seed in ((1, 0), (12, 0), (12, 1)):
+        loss, rows, divisor = emulated.forward(
+            logits,
+            target,
+            terms,
+            vectors=vectors,
+            reduction=ops.SUM,
+            statistics=True,
+            processors=processors,
+            seed=seed,
+        )
+        results.append((loss, rows, divisor))
+    alone, *split = results
+    # Sums are double whatever the dtype, in another order.
+    rounding = max(1e-12, 2 * torch.finfo(alone[0].dtype).eps)
+    torch.testing.assert_close(split[0], alone, rtol=rounding, atol=0, equal_nan=True)
+    assert all(
+        torch.equal(bits(a), bits(b))
+        for other in split
+        for a, b in zip(other, split[0], strict=True)
+    )
+    if vectors is not None and by_sample:
+        terms = [terms[0]._replace(vectors=vectors[kept])]
+    exact = values(logits[kept].double(), target[kept], None, terms).sum()
+    torch.testing.assert_close(loss.double(), exact, rtol=LOSS_ERROR[dtype], atol=0)
+    got = emulated.backward(
+        upstream, logits, target, rows, divisor, terms, vectors=vectors, statistics=True
+    )
+    assert got[2].eq(0).all()
+    wide = logits[kept].double(), target[kept], None, terms, -100, False
+    assert_gradient(got[kept], gradient(upstream.double(), *wide), upstream)
+
+
+def bits(x: Tensor) -> Tensor:
+    return x.view(torch.int64 if x.dtype == torch.float64 else torch.int32)
+
+
+@pytest.mark.parametrize("name", ["ce", "nfl"])
+def test_which_blocks_wait_for_each_other(emulated: Kernels, name: str) -> None:
     """A small batch is one block's, and needs no ticket; neither does it without a reduction."""
     together = {}
     for n, c in SHAPES:
         for reduction in (ops.NONE, ops.SUM):
-            emulated.forward(*batch(n, c, torch.float32), terms_of("ce"), reduction=reduction)
+            emulated.forward(*batch(n, c, torch.float32), terms_of(name), reduction=reduction)
             together[n, c, reduction] = emulated.together
     waiting = {(n, c) for n, c, _ in together if together[n, c, ops.SUM]}
     assert waiting == {(300, 10), (5, 5000), (2, 40000)}
@@ -245,18 +302,19 @@ def test_one_class(emulated: Kernels, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("names", EVERYTHING, ids="+".join)
-@pytest.mark.parametrize("label", [-1, 10, 2**40])
+@pytest.mark.parametrize("shape", [(8, 10), (2, 40000)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("label", [-1, None, 2**40])
 def test_label_out_of_range_makes_its_row_nan(
-    emulated: Kernels, names: tuple[str, ...], label: int
+    emulated: Kernels, names: tuple[str, ...], label: int | None, shape: tuple[int, int]
 ) -> None:
-    logits, target = batch(8, 10, torch.float32)
-    target[3] = label
+    logits, target = batch(*shape, torch.float32)
+    target[1] = shape[1] if label is None else label
     terms = terms_of(*names)
     loss, rows, divisor = emulated.forward(logits, target, terms)
-    got = emulated.backward(torch.ones(8), logits, target, rows, divisor, terms)
-    bad = torch.arange(8) == 3
+    got = emulated.backward(torch.ones(shape[0]), logits, target, rows, divisor, terms)
+    bad = torch.arange(shape[0]) == 1
     assert torch.equal(loss.isnan(), bad)
-    assert torch.equal(got.isnan(), bad[:, None].expand(8, 10))
+    assert torch.equal(got.isnan(), bad[:, None].expand(shape))
 
 
 @pytest.mark.parametrize("c", [10, 1001, 40000])
@@ -382,6 +440,9 @@ MISTAKES = {
     "missing_barrier": "",
     "divergent_barrier": "waits for threads that do not come",
     "absent_lane": "waits for threads that do not come",
+    "missing_meeting": "",
+    "absent_block": "waits for blocks that do not come",
+    "too_many_blocks": "refused",
     "out_of_bounds": "AddressSanitizer: heap-buffer-overflow",
 }
 
@@ -394,5 +455,5 @@ def test_the_emulation_finds_mistakes(tmp_path: Path) -> None:
         if message:
             assert message in run.stderr
             assert run.returncode != 0
-        else:  # the result depends on the order of the threads
+        else:  # the result depends on the order of the threads, or of the blocks
             assert len(set(run.stdout.split())) > 1

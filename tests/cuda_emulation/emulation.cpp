@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -32,7 +33,7 @@ struct Meeting {
 };
 
 // Of the block that a thread of the host runs.
-thread_local std::vector<Fiber> fibers;
+thread_local std::vector<Fiber>* own_fibers;
 thread_local Fiber* running;
 thread_local jmp_buf scheduler;
 thread_local const std::function<void()>* body;
@@ -72,7 +73,7 @@ void enter() {
 }
 
 void resume(unsigned thread) {
-  Fiber& fiber = fibers[thread];
+  Fiber& fiber = (*own_fibers)[thread];
   running = &fiber;
   threadIdx = {thread, 0, 0};
   if (_setjmp(scheduler) == 0) {
@@ -121,6 +122,7 @@ std::vector<unsigned> permutation(unsigned count) {
 // Calls `kernel` in a fiber for each thread of a block.
 void run_block(const std::function<void()>& kernel) {
   const unsigned threads = blockDim.x;
+  std::vector<Fiber>& fibers = *own_fibers;
   if (fibers.size() < threads) fibers.resize(threads);
   body = &kernel;
   alive = threads;
@@ -179,17 +181,21 @@ thread_local unsigned own_turn;
 }  // namespace
 
 void run_grid(dim3 grid, dim3 block, bool cooperative, const std::function<void()>& kernel) {
+  // Stacks stay for the next launch: to allocate them takes longer than most blocks.
+  static std::deque<std::vector<Fiber>> fibers(1);
   const std::vector<unsigned> order = permutation(grid.x * grid.y);
-  const auto run = [&](unsigned index) {
+  const auto run = [&](unsigned index, unsigned place) {
+    own_fibers = &fibers[place];
     gridDim = grid;
     blockDim = block;
     blockIdx = {index % grid.x, index / grid.x, 0};
     run_block(kernel);
   };
   if (!cooperative) {
-    for (unsigned index : order) run(index);
+    for (unsigned index : order) run(index, 0);
     return;
   }
+  if (fibers.size() < order.size()) fibers.resize(order.size());
   Turns all(unsigned(order.size()));
   turns = &all;
   std::vector<std::thread> threads;
@@ -197,7 +203,7 @@ void run_grid(dim3 grid, dim3 block, bool cooperative, const std::function<void(
     threads.emplace_back([&, i] {
       own_turn = i;
       all.wait(i);
-      run(order[i]);
+      run(order[i], i);
       all.pass(true);
     });
   }
@@ -222,7 +228,7 @@ void shuffle(unsigned members, int source, void* value, size_t size) {
   const unsigned count = unsigned(std::popcount(members));
   memcpy(running->value, value, size);
   meet(meeting, count);
-  memcpy(value, fibers[warp * 32 + source].value, size);
+  memcpy(value, (*own_fibers)[warp * 32 + source].value, size);
   meet(meeting, count);
 }
 
