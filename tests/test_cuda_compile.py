@@ -33,7 +33,7 @@ COMPILED = [
 
 REGISTERS = {
     ("forward", False): 128,  # or a block of 512 threads would not fit on a processor
-    ("forward", True): 112,
+    ("forward", True): 96,
     ("backward", False): 80,  # three blocks of 256 threads on a processor
     ("backward", True): 104,
 }

@@ -207,10 +207,11 @@ def test_autocast_and_scaled_gradients(dtype: torch.dtype) -> None:
     assert scaler.get_scale() == 2.0**16
 
 
-def test_the_same_bits_each_time() -> None:
+@each_kind
+def test_the_same_bits_each_time(name: str) -> None:
     for shape in SHAPES:
         logits, target = batch(shape)
-        found = [NF.sgce_loss(logits, target) for _ in range(20)]
+        found = [function(name)(logits, target) for _ in range(20)]
         assert all(torch.equal(found[0], other) for other in found)
 
 
@@ -220,17 +221,18 @@ def test_a_captured_step_takes_other_data(name: str) -> None:
         assert replays(function(name), shape, torch.float32)
 
 
-def test_streams_do_not_meet() -> None:
-    """Reductions on several streams at once, each with a ticket of its own."""
-    logits, target = batch((20000, 10))
-    expected = NF.ce_loss(logits, target)
+@pytest.mark.parametrize(("name", "shape"), [("sce", (20000, 10)), ("nfl", (2, 50257))])
+def test_streams_do_not_meet(name: str, shape: tuple[int, int]) -> None:
+    """Reductions on several streams at once, each with a ticket of its own; rows on many blocks."""
+    logits, target = batch(shape)
+    expected = function(name)(logits, target)
     streams = [torch.cuda.Stream() for _ in range(4)]
     torch.cuda.synchronize()
     found = []
     for _ in range(20):
         for stream in streams:
             with torch.cuda.stream(stream):
-                found.append(NF.ce_loss(logits, target))
+                found.append(function(name)(logits, target))
     torch.cuda.synchronize()
     assert all(torch.equal(loss, expected) for loss in found)
 
