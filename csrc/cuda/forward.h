@@ -126,9 +126,9 @@ __global__ void __launch_bounds__(kMaxThreads, 1)
   RowLoss total{0, 0};
   const bool summed = further || regime.splits == 1;  // no other block has a part of its rows' sums
   if (summed) {
-    // Of a crew of blocks all have the row's sums, and the first one evaluates it.
-    evaluate_rows<Storage, further>(a, first_row, split == 0 ? regime.rows : 0, block_sums, more,
-                                    total);
+    // All blocks on a row have its sums, and the first of them evaluates it.
+    const int rows = further && split > 0 ? 0 : regime.rows;
+    evaluate_rows<Storage, further>(a, first_row, rows, block_sums, more, total);
     if (a.reduction == Reduction::kNone) {
       if (blockIdx.x == 0 && threadIdx.x == 0) *static_cast<Scalar*>(place.divisor) = 1;
       return;
