@@ -7,6 +7,7 @@ not show races, and nothing of a GPU's speed or of its approximations.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from torch import Tensor
 
 from noisykernels import ops
 from noisykernels.backends import CPU
-from noisykernels.terms import TERMS, Need, WeightedTerm, gradient, values
+from noisykernels.bounded import CLIPPED, NORMALIZED
+from noisykernels.terms import TERMS, Need, WeightedTerm, columns, gradient, values
 
 pytestmark = [
     pytest.mark.skipif(toolkit() is None, reason="no nvcc, and so no headers of the CUDA toolkit"),
@@ -215,6 +217,42 @@ def test_reductions_in_any_order_of_threads(
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", TERMS)
+def test_bounded_scores_of_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
+    """Rows of zeros among them, and such as need no clipping."""
+    kinds = ((NORMALIZED, 7.0), (CLIPPED, 9.0))
+    for (n, c), scores in itertools.product(SHAPES, kinds):
+        by_sample = Need.BY_SAMPLE in TERMS[name].needs
+        vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
+        terms = terms_of(name, vectors=vectors)
+        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
+            continue
+        logits, target = batch(n, c, dtype)
+        logits[::3] *= 0.01
+        logits[1::7] = 0
+        weight = torch.rand(c) + 0.5
+        upstream = torch.randn(n, dtype=ops.arithmetic_dtype(dtype))
+        options = {"weight": weight, "vectors": terms[0].vectors, "statistics": True}
+        spec = *ops.pack(terms), -100, ops.NONE, True, CPU, *scores
+        wide = logits.double(), target, weight.double()
+        wide_vectors = None if terms[0].vectors is None else terms[0].vectors.double()
+        exact, exact_rows, one = torch.ops.noisykernels.forward(*wide, wide_vectors, *spec)
+        loss, rows, divisor = emulated.forward(logits, target, terms, scores=scores, **options)
+        worst = ((loss - exact).abs() / exact.abs().clamp(min=1)).max().item()
+        assert worst <= LOSS_ERROR[dtype]
+        torch.testing.assert_close(rows[-4:-1].double(), exact_rows[-4:-1], rtol=4e-6, atol=4e-6)
+        got = emulated.backward(
+            upstream, logits, target, rows, divisor, terms, scores=scores, **options
+        )
+        expected = torch.ops.noisykernels.backward(
+            upstream.double(), *wide, wide_vectors, exact_rows, one, *spec
+        )
+        ratio = exact_rows[columns(terms, True, True, True).index("ratio")]
+        # The gradient with respect to the scores, and what its way back subtracts.
+        assert_gradient(got, expected, 2 * upstream * ratio.clamp(min=1e-6))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", LOOPS_OF_THEIR_OWN)
 def test_blocks_that_meet_over_a_row(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
     """Few long rows that start anywhere; some blocks have nothing to sum, but meet the others.
@@ -335,6 +373,24 @@ def test_numbers_that_are_none(emulated: Kernels, c: int) -> None:
     got = emulated.backward(torch.ones(6), logits, target, rows, divisor, terms)
     (exact,) = torch.autograd.grad(expected.sum(), leaf)
     torch.testing.assert_close(got.double() / 1.3, exact, rtol=2e-6, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("c", [10, 1001, 40000])
+def test_a_row_of_scores_that_is_not_finite(emulated: Kernels, c: int, odd: float) -> None:
+    """It has no length, so it is NaN, unless its label is ignored; the others do not notice."""
+    logits, target = batch(3, c, torch.float32)
+    terms, scores = terms_of("ce", "square"), (NORMALIZED, 5.0)
+    expected, *_ = emulated.forward(logits, target, terms, scores=scores)
+    logits[1, c // 2] = odd
+    for label in (target[1].item(), -100):
+        target[1] = label
+        loss, rows, divisor = emulated.forward(logits, target, terms, scores=scores)
+        got = emulated.backward(torch.ones(3), logits, target, rows, divisor, terms, scores=scores)
+        assert torch.equal(loss[::2], expected[::2])
+        assert got[::2].isfinite().all()
+        assert (loss[1] == 0) if label == -100 else loss[1].isnan()
+        assert got[1].eq(0).all() if label == -100 else got[1].isnan().all()
 
 
 @pytest.mark.parametrize("margin", [-100.0, -30.0, 0.5, 20.0, 80.0])

@@ -21,6 +21,8 @@ import noisykernels as nk
 import noisykernels.functional as NF
 from bench.gpu.correctness import replays
 from noisykernels import backends, ops
+from noisykernels.modules import Loss
+from noisykernels.scores import Clipped, Normalized
 from noisykernels.terms import WeightedTerm
 
 if not torch.cuda.is_available():
@@ -147,6 +149,13 @@ def test_targets_that_each_sample_has_of_its_own(kernels: str) -> None:
             for _ in range(3):
                 losses.append(criterion(logits, target, index=torch.arange(64, device=DEVICE)))
     torch.testing.assert_close(losses[:3], losses[3:])
+
+
+@pytest.mark.parametrize("bound", [Normalized, Clipped])
+@each_kind
+def test_bounded_scores(name: str, bound: Callable[[Loss, float], Loss]) -> None:
+    for shape in SHAPES:
+        assert_like_reference(bound(nk.loss(name), 5.0), *batch(shape))
 
 
 def test_statistics(kernels: str) -> None:

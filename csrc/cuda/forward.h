@@ -39,14 +39,14 @@ DEVICE const Scalar* class_vector(const Arguments& a, int64_t row, int64_t label
 }
 
 // Adds the losses of a block's rows to a thread's total, and stores them.
-template <class Storage, bool has_further>
+template <class Storage, bool has_further, bool has_scores>
 DEVICE void evaluate_rows(const ForwardArguments& a, int64_t first, int rows,
                           const Sums<ScalarOf<Storage>>* sums, const FurtherSums* further,
-                          RowLoss& total) {
+                          const Moments<double>* moments, RowLoss& total) {
   const int r = int(threadIdx.x);
   if (r >= rows || first + r >= a.rows) return;
-  const RowLoss loss =
-      evaluate_row<Storage, has_further>(a, first + r, sums[r], further[has_further ? r : 0]);
+  const RowLoss loss = evaluate_row<Storage, has_further, has_scores>(
+      a, first + r, sums[r], further[has_further ? r : 0], moments[has_scores ? r : 0]);
   if (a.reduction == Reduction::kNone)
     static_cast<ScalarOf<Storage>*>(a.loss)[first + r] = ScalarOf<Storage>(loss.value);
   total.value += loss.value;
@@ -70,17 +70,19 @@ DEVICE void merge_rows(const ForwardArguments& a, const Sums<ScalarOf<Storage>>*
 }
 
 // Rows of a block are summed, part by part; then each thread evaluates a row. What few losses need
-// has loops of its own (`further`), whose threads meet between, those of other blocks too. The last
+// has loops of its own (`further`), whose threads meet between, those of other blocks too, and what
+// bounded `scores` need a few sums more. The last
 // block to end adds up what all have left, in the order of the blocks: a repeated run gives the
 // same bits.
-template <class Storage, int powers, bool further>
+template <class Storage, int powers, bool further = false, bool scores = false>
 __global__ void __launch_bounds__(kMaxThreads, 1)
     forward_kernel(const __grid_constant__ ForwardArguments a,
                    const __grid_constant__ ForwardPlace place) {
   using Scalar = ScalarOf<Storage>;
-  __shared__ Sums<Scalar> parts[kMaxParts];
+  __shared__ Sums<Scalar> parts[further ? kMaxRows : kMaxParts];
   __shared__ Sums<Scalar> sums[further ? 1 : kMaxRows];
   __shared__ FurtherSums more[further ? kMaxRows : 1];
+  __shared__ Moments<double> moments[scores ? kMaxRows : 1];
   __shared__ double crews[further ? kCrewNumbers : 1][kMaxThreads / kWarp];
   __shared__ double warps[2][kMaxThreads / kWarp];
   const ForwardRegime& regime = place.regime;
@@ -99,9 +101,13 @@ __global__ void __launch_bounds__(kMaxThreads, 1)
                                       label < 0 ? 0 : a.classes);
       const Crew crew{team, regime.parts, regime.splits, crews, place.exchange};
       FurtherSums f;
-      visit_further(memory, label, a.plan, class_weight, class_vector<Scalar>(a, row, label), crew,
-                    part, f);
-      if (team.rank() == 0) more[slot] = f;
+      Moments<double> m;
+      visit_further<scores>(memory, label, a.plan, class_weight,
+                            class_vector<Scalar>(a, row, label), crew, part, f, m);
+      if (team.rank() == 0) {
+        more[slot] = f;
+        if constexpr (scores) moments[slot] = m;
+      }
     } else if (label >= 0) {
       const RowMemory<Storage> memory(a.logits, a.layout, place.access, row, a.classes);
       const int lanes = regime.parts * team.width();
@@ -128,7 +134,7 @@ __global__ void __launch_bounds__(kMaxThreads, 1)
   if (summed) {
     // All blocks on a row have its sums, and the first of them evaluates it.
     const int rows = further && split > 0 ? 0 : regime.rows;
-    evaluate_rows<Storage, further>(a, first_row, rows, block_sums, more, total);
+    evaluate_rows<Storage, further, scores>(a, first_row, rows, block_sums, more, moments, total);
     if (a.reduction == Reduction::kNone) {
       if (blockIdx.x == 0 && threadIdx.x == 0) *static_cast<Scalar*>(place.divisor) = 1;
       return;
@@ -160,7 +166,7 @@ __global__ void __launch_bounds__(kMaxThreads, 1)
       const int rows = a.rows - first < kMaxRows ? int(a.rows - first) : kMaxRows;
       merge_rows<Storage, powers>(a, all + first * regime.splits, regime.splits, rows, sums);
       barrier();
-      evaluate_rows<Storage, further>(a, first, rows, sums, more, total);
+      evaluate_rows<Storage, further, scores>(a, first, rows, sums, more, moments, total);
       barrier();
     }
   }

@@ -48,9 +48,9 @@ namespace NOISYKERNELS_DTYPE {
 using Storage = NOISYKERNELS_STORAGE;
 
 const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {
-  const bool further = a.plan.further || a.plan.statistics;
+  const bool scores = a.plan.scores != Scores::kLogits, further = !mergeable(a.plan);
   ForwardPlace place{};
-  place.regime = forward_regime(a, !further, launch.processors);
+  place.regime = forward_regime(a, launch.processors);
   place.access = make_access<Storage>(a.logits, a.layout, a.classes, true);
   place.divisor = launch.divisor;
   place.parts = launch.workspace;
@@ -61,16 +61,17 @@ const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {
     return start(kernel, dim3(unsigned(place.regime.blocks)), place.regime.threads,
                  further && place.regime.splits > 1, launch.stream, a, place);
   };
+  if (scores) return with(forward_kernel<Storage, kMaxPowers, true, true>);
   if (further) return with(forward_kernel<Storage, kMaxPowers, true>);
   switch (a.plan.powers) {
     case 0:
-      return with(forward_kernel<Storage, 0, false>);
+      return with(forward_kernel<Storage, 0>);
     case 1:
-      return with(forward_kernel<Storage, 1, false>);
+      return with(forward_kernel<Storage, 1>);
     case 2:
-      return with(forward_kernel<Storage, 2, false>);
+      return with(forward_kernel<Storage, 2>);
     default:
-      return with(forward_kernel<Storage, 3, false>);
+      return with(forward_kernel<Storage, 3>);
   }
 }
 
@@ -92,16 +93,18 @@ const char* backward(const BackwardArguments& a, const BackwardLaunch& launch) {
     return start(kernel, dim3(unsigned(place.regime.blocks), place.regime.chunks),
                  place.regime.threads, false, launch.stream, a, place);
   };
+  if (a.plan.scores != Scores::kLogits)
+    return with(backward_kernel<Storage, kMaxPowers, true, true>);
   if (a.plan.further) return with(backward_kernel<Storage, kMaxPowers, true>);
   switch (a.plan.powers) {
     case 0:
-      return with(backward_kernel<Storage, 0, false>);
+      return with(backward_kernel<Storage, 0>);
     case 1:
-      return with(backward_kernel<Storage, 1, false>);
+      return with(backward_kernel<Storage, 1>);
     case 2:
-      return with(backward_kernel<Storage, 2, false>);
+      return with(backward_kernel<Storage, 2>);
     default:
-      return with(backward_kernel<Storage, 3, false>);
+      return with(backward_kernel<Storage, 3>);
   }
 }
 

@@ -15,14 +15,8 @@ namespace noisykernels::cuda {
 FOR_EACH_DTYPE(X)
 #undef X
 
-namespace {
-
-bool mergeable(const Plan& plan) { return !plan.further && !plan.statistics; }
-
-}  // namespace
-
 size_t workspace_bytes(const ForwardArguments& a, int processors) {
-  const ForwardRegime regime = forward_regime(a, mergeable(a.plan), processors);
+  const ForwardRegime regime = forward_regime(a, processors);
   if (regime.blocks == 1) return 0;
   const size_t blocks = size_t(regime.blocks);
   const size_t totals = blocks * 2 * sizeof(double);
