@@ -86,11 +86,11 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
   Moments<double> m{};
   Ratio<Scalar> ratio;
   if constexpr (scores) {
-    const double square = squared_length(row, crew);
-    const Rescaling rescaling = make_rescaling(plan, square);
+    const double all = squared_length(row, crew);
+    const Rescaling rescaling = make_rescaling(plan, all);
     m.ratio = rescaling.ratio;
     m.shrink = rescaling.shrink;
-    m.square = m.ratio * m.ratio * (square - double(x_y) * double(x_y));
+    m.square = m.ratio * m.ratio * (all - double(x_y) * double(x_y));
     ratio = Ratio<Scalar>(rescaling.ratio);
   }
   const auto difference = [&](Scalar x) { return scores ? ratio.times(x - top) : x - top; };
@@ -157,7 +157,8 @@ DEVICE void visit_further(const RowMemory<Storage>& row, int label, const Plan& 
   }
   static_assert(kMaxElements == 2);
   if (plan.elements) {
-    crew.sum(f.gap[0], f.factor[0], f.gap[1], f.factor[1], m.element[0], m.element[1]);
+    crew.sum(f.gap[0], f.factor[0], f.gap[1], f.factor[1]);
+    if constexpr (scores) crew.sum(m.element[0], m.element[1]);
   }
   if constexpr (scores) {
     m.top = plan.top && f.top_class != label ? m.ratio * double(top) : 0;

@@ -19,16 +19,6 @@ struct Ratio {
   DEVICE Scalar times(Scalar x) const { return fma(x, high, x * rest); }
 };
 
-// What these losses compute with instead of HalfPower: differences to the maximum come in anyway.
-template <class Scalar>
-struct DifferencePowerOf {
-  using Type = FloatPower;
-};
-template <>
-struct DifferencePowerOf<double> {
-  using Type = DoublePower;
-};
-
 // The sum of x_k^2, in double: no square of a float overflows.
 template <class Storage>
 DEVICE double squared_length(const RowMemory<Storage>& row, Crew& crew) {
@@ -51,7 +41,8 @@ DEVICE void sum_moments(const RowMemory<Storage>& row, int label, const Plan& pl
   for (int k = crew.rank(); k < row.classes; k += crew.width()) {
     if (k == label) continue;
     const Scalar x = widen(row.x[k * row.stride]);
-    const Scalar u = ratio.times(x), d = ratio.times(x - top), e = power.at[0].of_difference(d);
+    const Scalar u = ratio.times(x), d = ratio.times(x - top);
+    const Scalar e = plan.powers ? power.at[0].of_difference(d) : Scalar(0);
     m.linear += u;
     if (class_weight) m.weighted += class_weight[k] * u;
     m.power[0] += e * u;
