@@ -375,6 +375,19 @@ def test_numbers_that_are_none(emulated: Kernels, c: int) -> None:
     torch.testing.assert_close(got.double() / 1.3, exact, rtol=2e-6, atol=1e-6, equal_nan=True)
 
 
+def test_scores_of_leading_labels(emulated: Kernels) -> None:
+    """Where the label leads, the loss has the error of the ratio as often as the score is large."""
+    n, c = 600, 100
+    target = torch.randint(c, (n,))
+    leads = torch.nn.functional.one_hot(target, c) * (6 + 6 * torch.rand(n, 1))
+    logits = 10 * torch.rand(n, 1) * (0.3 * torch.randn(n, c) + leads)
+    terms, scores = terms_of("ce"), (NORMALIZED, 40.0)
+    loss, *_ = emulated.forward(logits, target, terms, scores=scores)
+    spec = *ops.pack(terms), -100, ops.NONE, False, CPU, *scores
+    exact, *_ = torch.ops.noisykernels.forward(logits.double(), target, None, None, *spec)
+    torch.testing.assert_close(loss.double(), exact, rtol=2e-6, atol=0)
+
+
 @pytest.mark.parametrize("odd", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("c", [10, 1001, 40000])
 def test_a_row_of_scores_that_is_not_finite(emulated: Kernels, c: int, odd: float) -> None:
