@@ -34,9 +34,6 @@ REFERENCE, CPU, CUDA, TRITON = range(4)
 COMPILED = (CPU, CUDA)
 """Those of the extension."""
 
-BOUND_SCORES = (CPU, TRITON)
-"""Those whose kernels take bounded scores; for the others they are passes of their own."""
-
 AUTO = "auto"
 """The name that leaves the choice to the device of the tensors."""
 
@@ -177,16 +174,15 @@ def use(name: str) -> AbstractContextManager[None]:
     return _use(name)
 
 
-def choose(device_type: str, input: Tensor | None = None, bounded: bool = False) -> int:
+def choose(device_type: str, input: Tensor | None = None) -> int:
     """The number of the backend for a call with tensors on a device of this type.
 
-    Where it depends on the size of the batch, that is the one of `input`, or a small one; and on
-    whether the scores are `bounded`.
+    Where it depends on the size of the batch, that is the one of `input`, or a small one.
     """
     name = _traced.name if torch.compiler.is_dynamo_compiling() else _active.get()
     if name == AUTO:
         if device_type == "cuda":
-            return _choose_on_gpu(input, bounded)
+            return _choose_on_gpu(input)
         return CPU if device_type == "cpu" and "cpu" not in _unusable else REFERENCE
     _require(name)  # the environment variable has not been checked before
     if device_type not in DEVICES.get(name, (device_type,)):
@@ -197,8 +193,8 @@ def choose(device_type: str, input: Tensor | None = None, bounded: bool = False)
     return NAMES.index(name)
 
 
-def _choose_on_gpu(input: Tensor | None, bounded: bool) -> int:
-    small = not bounded and (
+def _choose_on_gpu(input: Tensor | None) -> int:
+    small = (
         input is None
         or input.shape[min(1, input.dim() - 1)] <= CUDA_CLASSES
         or input.numel() <= CUDA_ELEMENTS

@@ -56,7 +56,7 @@ def evaluate(
     # The way of nearly every step: the operator refuses what it cannot compute by itself, and only
     # then is it worth the time to find out what to say.
     try:
-        backend = backends.choose(input.device.type, input, bool(scores))
+        backend = backends.choose(input.device.type, input)
         first = plan.passes[0] if plan.passes else None
         if (
             backend not in backends.COMPILED
@@ -65,7 +65,6 @@ def evaluate(
             or type(input) not in validation.PLAIN_TENSORS
             or type(ignore_index) is not int
             or target.is_floating_point()
-            or (scores and backend not in backends.BOUND_SCORES)
         ):
             return _checked(plan, input, target, weight, ignore_index, reduction, scores)
         code = REDUCTIONS[reduction]
@@ -171,11 +170,11 @@ def _checked(
 def _route(
     plan: Plan, input: Tensor, target: Tensor, scores: Scores | tuple[()]
 ) -> tuple[Tensor, Scores | tuple[()], int]:
-    """Where the loss is computed, and of what: where scores are not fused they are made here."""
-    backend = backends.choose(input.device.type, input, bool(scores))
+    """Where the loss is computed, and of what: for the reference scores are made here."""
+    backend = backends.choose(input.device.type, input)
     if not plan.runs_on(backend) or target.is_floating_point():
         backend = backends.REFERENCE
-    if scores and backend not in backends.BOUND_SCORES:
+    if scores and backend == backends.REFERENCE:
         return rescaled(widened(input), scores), (), backend
     return input, scores, backend
 

@@ -25,16 +25,17 @@ AS_TORCH_DOES = (
 
 
 class Kernel(NamedTuple):
-    """A kernel, for so many powers or for what few losses need."""
+    """A kernel, for so many powers, or for what few losses need, or for bounded scores too."""
 
     direction: str
     powers: int
     further: bool
+    scores: bool
 
     @classmethod
     def named_in(cls, text: str) -> Kernel | None:
-        found = re.search(r"(forward|backward)_kernelI\w+?Li(\d)ELb(\d)E", text)
-        return cls(found[1], int(found[2]), found[3] == "1") if found else None
+        found = re.search(r"(forward|backward)_kernelI\w+?Li(\d)ELb(\d)ELb(\d)E", text)
+        return cls(found[1], int(found[2]), found[3] == "1", found[4] == "1") if found else None
 
 
 class Usage(NamedTuple):

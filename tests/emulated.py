@@ -30,6 +30,9 @@ HOST = (ROOT / "csrc/cuda/launch.cpp", ROOT / "csrc/plan.cpp", FOLDER / "emulati
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 """In the order of ScalarType in csrc/arguments.h."""
 
+LOGITS = (0, 0.0)
+"""What the operators take for losses of no bounded scores."""
+
 PROCESSORS = 4
 """Of the emulated GPU: so few that small batches have rows enough for all of them."""
 
@@ -113,6 +116,8 @@ class Call(ctypes.Structure):
         ("upstream_stride", c_int64),
         ("gradient", c_void_p),
         ("gradient_layout", Layout),
+        ("scores", c_int64),
+        ("length", c_double),
     )
 
 
@@ -135,16 +140,18 @@ class Kernels:
         ignore_index: int = -100,
         reduction: int = ops.NONE,
         statistics: bool = False,
+        scores: tuple[int, float] = LOGITS,
         processors: int = PROCESSORS,
         seed: int = 0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `noisykernels::forward`; outputs are full of NaN before."""
         dtype = ops.arithmetic_dtype(logits.dtype)
         loss = torch.full(target.shape if reduction == ops.NONE else (), torch.nan, dtype=dtype)
-        names = columns(terms, weight is not None, statistics)
+        names = columns(terms, weight is not None, statistics, bool(scores[0]))
         rows = torch.full((len(names), target.numel()), torch.nan, dtype=dtype)
         divisor = torch.full((), torch.nan, dtype=dtype)
-        call, _alive = self._call(logits, target, terms, weight, vectors, ignore_index, statistics)
+        inputs = logits, target, terms, weight, vectors, ignore_index, statistics, scores
+        call, _alive = self._call(*inputs)
         call.row_coefficients, call.divisor, call.loss = map(Tensor.data_ptr, (rows, divisor, loss))
         call.reduction, call.processors, call.seed = reduction, processors, seed
         together = self.library.emulated_forward(ctypes.byref(call))
@@ -165,13 +172,15 @@ class Kernels:
         vectors: Tensor | None = None,
         ignore_index: int = -100,
         statistics: bool = False,
+        scores: tuple[int, float] = LOGITS,
         out: Tensor | None = None,
         seed: int = 0,
     ) -> Tensor:
         """As `noisykernels::backward`, into `out` where it is given."""
         gradient = torch.full_like(logits, torch.nan) if out is None else out
         upstream = upstream.to(divisor.dtype).contiguous()
-        call, _alive = self._call(logits, target, terms, weight, vectors, ignore_index, statistics)
+        inputs = logits, target, terms, weight, vectors, ignore_index, statistics, scores
+        call, _alive = self._call(*inputs)
         call.row_coefficients, call.divisor = rows.data_ptr(), divisor.data_ptr()
         call.upstream, call.upstream_stride = upstream.data_ptr(), int(upstream.dim() > 0)
         call.gradient, call.gradient_layout = gradient.data_ptr(), Layout(gradient)
@@ -188,6 +197,7 @@ class Kernels:
         vectors: Tensor | None,
         ignore_index: int,
         statistics: bool,
+        scores: tuple[int, float],
     ) -> tuple[Call, Any]:
         ids, values = ops.pack(terms)
         dtype = ops.arithmetic_dtype(logits.dtype)
@@ -209,5 +219,7 @@ class Kernels:
             ignore_index=ignore_index,
             class_weight=None if weight is None else weight.data_ptr(),
             vectors=None if vectors is None else vectors.data_ptr(),
+            scores=scores[0],
+            length=scores[1],
         )
         return call, (target, weight, vectors)

@@ -221,13 +221,6 @@ def test_auto_on_a_gpu_goes_by_the_size_of_the_batch(monkeypatch, shape, usable,
         assert backends.choose("cuda", torch.empty(shape, device="meta")) == expected
 
 
-def test_auto_on_a_gpu_takes_bounded_scores_where_they_are_fused(monkeypatch):
-    monkeypatch.setattr(backends, "_unusable", {})
-    with backends.use("auto"):
-        assert backends.choose("cuda", LOGITS, bounded=True) == backends.TRITON
-        assert backends.choose("cuda", LOGITS) == backends.CUDA
-
-
 @pytest.mark.parametrize(
     ("extension", "gpu", "reason"),
     [

@@ -7,6 +7,7 @@ not show races, and nothing of a GPU's speed or of its approximations.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from torch import Tensor
 
 from noisykernels import ops
 from noisykernels.backends import CPU
-from noisykernels.terms import TERMS, Need, WeightedTerm, gradient
+from noisykernels.bounded import CLIPPED, NORMALIZED
+from noisykernels.terms import TERMS, Need, WeightedTerm, columns, gradient, values
 
 pytestmark = [
     pytest.mark.skipif(toolkit() is None, reason="no nvcc, and so no headers of the CUDA toolkit"),
@@ -66,6 +68,11 @@ EVERYTHING = (
 )
 """Sums that take three powers, none, all polynomial sums, and all that needs loops of its own."""
 
+VECTORS = Need.VECTOR | Need.VECTOR_POWER
+LOOPS_OF_THEIR_OWN = [
+    name for name in TERMS if TERMS[name].needs & (Need.ENTROPY | Need.TOP | Need.ELEMENT | VECTORS)
+]
+
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -86,7 +93,7 @@ def terms_of(*names: str, vectors: Tensor | None = None) -> list[WeightedTerm]:
             name,
             1.3 - 0.2 * i,
             *PARAMETERS_OF_TERMS.get(name, (0.0, 0.0)),
-            vectors if TERMS[name].needs & (Need.VECTOR | Need.VECTOR_POWER) else None,
+            vectors if TERMS[name].needs & VECTORS else None,
         )
         for i, name in enumerate(names)
     ]
@@ -126,7 +133,7 @@ def test_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
         by_sample = Need.BY_SAMPLE in TERMS[name].needs
         vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
         terms = terms_of(name, vectors=vectors)
-        if terms[0].vectors is None and TERMS[name].needs & (Need.VECTOR | Need.VECTOR_POWER):
+        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
             continue
         logits, target = batch(n, c, dtype)
         upstream = torch.randn(n, dtype=ops.arithmetic_dtype(dtype))
@@ -209,12 +216,100 @@ def test_reductions_in_any_order_of_threads(
     assert_gradient(results[0][3], gradient(upstream.double(), *wide), upstream / results[0][2])
 
 
-def test_which_blocks_wait_for_each_other(emulated: Kernels) -> None:
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", TERMS)
+def test_bounded_scores_of_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
+    """Rows of zeros among them, and such as need no clipping."""
+    kinds = ((NORMALIZED, 7.0), (CLIPPED, 9.0))
+    for (n, c), scores in itertools.product(SHAPES, kinds):
+        by_sample = Need.BY_SAMPLE in TERMS[name].needs
+        vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
+        terms = terms_of(name, vectors=vectors)
+        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
+            continue
+        logits, target = batch(n, c, dtype)
+        logits[::3] *= 0.01
+        logits[1::7] = 0
+        weight = torch.rand(c) + 0.5
+        upstream = torch.randn(n, dtype=ops.arithmetic_dtype(dtype))
+        options = {"weight": weight, "vectors": terms[0].vectors, "statistics": True}
+        spec = *ops.pack(terms), -100, ops.NONE, True, CPU, *scores
+        wide = logits.double(), target, weight.double()
+        wide_vectors = None if terms[0].vectors is None else terms[0].vectors.double()
+        exact, exact_rows, one = torch.ops.noisykernels.forward(*wide, wide_vectors, *spec)
+        loss, rows, divisor = emulated.forward(logits, target, terms, scores=scores, **options)
+        worst = ((loss - exact).abs() / exact.abs().clamp(min=1)).max().item()
+        assert worst <= LOSS_ERROR[dtype]
+        torch.testing.assert_close(rows[-4:-1].double(), exact_rows[-4:-1], rtol=4e-6, atol=4e-6)
+        got = emulated.backward(
+            upstream, logits, target, rows, divisor, terms, scores=scores, **options
+        )
+        expected = torch.ops.noisykernels.backward(
+            upstream.double(), *wide, wide_vectors, exact_rows, one, *spec
+        )
+        ratio = exact_rows[columns(terms, True, True, True).index("ratio")]
+        # The gradient with respect to the scores, and what its way back subtracts.
+        assert_gradient(got, expected, 2 * upstream * ratio.clamp(min=1e-6))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", LOOPS_OF_THEIR_OWN)
+def test_blocks_that_meet_over_a_row(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
+    """Few long rows that start anywhere; some blocks have nothing to sum, but meet the others.
+
+    What comes out is what one block makes of the row, whatever the order of the blocks.
+    """
+    n, c = 3, 32771
+    logits = shifted(batch(n, c, dtype)[0], 1)
+    target = torch.tensor([1, 0, -100])  # of vectors for two labels
+    by_sample = Need.BY_SAMPLE in TERMS[name].needs
+    terms = terms_of(name, vectors=torch.rand(n if by_sample else 2, c).softmax(1))
+    vectors, kept, upstream = terms[0].vectors, target != -100, torch.tensor(1.7)
+    results = []
+    for processors, seed in ((1, 0), (12, 0), (12, 1)):
+        loss, rows, divisor = emulated.forward(
+            logits,
+            target,
+            terms,
+            vectors=vectors,
+            reduction=ops.SUM,
+            statistics=True,
+            processors=processors,
+            seed=seed,
+        )
+        results.append((loss, rows, divisor))
+    alone, *split = results
+    # Sums are double whatever the dtype, in another order.
+    rounding = max(1e-12, 2 * torch.finfo(alone[0].dtype).eps)
+    torch.testing.assert_close(split[0], alone, rtol=rounding, atol=0, equal_nan=True)
+    assert all(
+        torch.equal(bits(a), bits(b))
+        for other in split
+        for a, b in zip(other, split[0], strict=True)
+    )
+    if vectors is not None and by_sample:
+        terms = [terms[0]._replace(vectors=vectors[kept])]
+    exact = values(logits[kept].double(), target[kept], None, terms).sum()
+    torch.testing.assert_close(loss.double(), exact, rtol=LOSS_ERROR[dtype], atol=0)
+    got = emulated.backward(
+        upstream, logits, target, rows, divisor, terms, vectors=vectors, statistics=True
+    )
+    assert got[2].eq(0).all()
+    wide = logits[kept].double(), target[kept], None, terms, -100, False
+    assert_gradient(got[kept], gradient(upstream.double(), *wide), upstream)
+
+
+def bits(x: Tensor) -> Tensor:
+    return x.view(torch.int64 if x.dtype == torch.float64 else torch.int32)
+
+
+@pytest.mark.parametrize("name", ["ce", "nfl"])
+def test_which_blocks_wait_for_each_other(emulated: Kernels, name: str) -> None:
     """A small batch is one block's, and needs no ticket; neither does it without a reduction."""
     together = {}
     for n, c in SHAPES:
         for reduction in (ops.NONE, ops.SUM):
-            emulated.forward(*batch(n, c, torch.float32), terms_of("ce"), reduction=reduction)
+            emulated.forward(*batch(n, c, torch.float32), terms_of(name), reduction=reduction)
             together[n, c, reduction] = emulated.together
     waiting = {(n, c) for n, c, _ in together if together[n, c, ops.SUM]}
     assert waiting == {(300, 10), (5, 5000), (2, 40000)}
@@ -245,18 +340,19 @@ def test_one_class(emulated: Kernels, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("names", EVERYTHING, ids="+".join)
-@pytest.mark.parametrize("label", [-1, 10, 2**40])
+@pytest.mark.parametrize("shape", [(8, 10), (2, 40000)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("label", [-1, None, 2**40])
 def test_label_out_of_range_makes_its_row_nan(
-    emulated: Kernels, names: tuple[str, ...], label: int
+    emulated: Kernels, names: tuple[str, ...], label: int | None, shape: tuple[int, int]
 ) -> None:
-    logits, target = batch(8, 10, torch.float32)
-    target[3] = label
+    logits, target = batch(*shape, torch.float32)
+    target[1] = shape[1] if label is None else label
     terms = terms_of(*names)
     loss, rows, divisor = emulated.forward(logits, target, terms)
-    got = emulated.backward(torch.ones(8), logits, target, rows, divisor, terms)
-    bad = torch.arange(8) == 3
+    got = emulated.backward(torch.ones(shape[0]), logits, target, rows, divisor, terms)
+    bad = torch.arange(shape[0]) == 1
     assert torch.equal(loss.isnan(), bad)
-    assert torch.equal(got.isnan(), bad[:, None].expand(8, 10))
+    assert torch.equal(got.isnan(), bad[:, None].expand(shape))
 
 
 @pytest.mark.parametrize("c", [10, 1001, 40000])
@@ -277,6 +373,37 @@ def test_numbers_that_are_none(emulated: Kernels, c: int) -> None:
     got = emulated.backward(torch.ones(6), logits, target, rows, divisor, terms)
     (exact,) = torch.autograd.grad(expected.sum(), leaf)
     torch.testing.assert_close(got.double() / 1.3, exact, rtol=2e-6, atol=1e-6, equal_nan=True)
+
+
+def test_scores_of_leading_labels(emulated: Kernels) -> None:
+    """Where the label leads, the loss has the error of the ratio as often as the score is large."""
+    n, c = 600, 100
+    target = torch.randint(c, (n,))
+    leads = torch.nn.functional.one_hot(target, c) * (6 + 6 * torch.rand(n, 1))
+    logits = 10 * torch.rand(n, 1) * (0.3 * torch.randn(n, c) + leads)
+    terms, scores = terms_of("ce"), (NORMALIZED, 40.0)
+    loss, *_ = emulated.forward(logits, target, terms, scores=scores)
+    spec = *ops.pack(terms), -100, ops.NONE, False, CPU, *scores
+    exact, *_ = torch.ops.noisykernels.forward(logits.double(), target, None, None, *spec)
+    torch.testing.assert_close(loss.double(), exact, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("c", [10, 1001, 40000])
+def test_a_row_of_scores_that_is_not_finite(emulated: Kernels, c: int, odd: float) -> None:
+    """It has no length, so it is NaN, unless its label is ignored; the others do not notice."""
+    logits, target = batch(3, c, torch.float32)
+    terms, scores = terms_of("ce", "square"), (NORMALIZED, 5.0)
+    expected, *_ = emulated.forward(logits, target, terms, scores=scores)
+    logits[1, c // 2] = odd
+    for label in (target[1].item(), -100):
+        target[1] = label
+        loss, rows, divisor = emulated.forward(logits, target, terms, scores=scores)
+        got = emulated.backward(torch.ones(3), logits, target, rows, divisor, terms, scores=scores)
+        assert torch.equal(loss[::2], expected[::2])
+        assert got[::2].isfinite().all()
+        assert (loss[1] == 0) if label == -100 else loss[1].isnan()
+        assert got[1].eq(0).all() if label == -100 else got[1].isnan().all()
 
 
 @pytest.mark.parametrize("margin", [-100.0, -30.0, 0.5, 20.0, 80.0])
@@ -382,6 +509,9 @@ MISTAKES = {
     "missing_barrier": "",
     "divergent_barrier": "waits for threads that do not come",
     "absent_lane": "waits for threads that do not come",
+    "missing_meeting": "",
+    "absent_block": "waits for blocks that do not come",
+    "too_many_blocks": "refused",
     "out_of_bounds": "AddressSanitizer: heap-buffer-overflow",
 }
 
@@ -394,5 +524,5 @@ def test_the_emulation_finds_mistakes(tmp_path: Path) -> None:
         if message:
             assert message in run.stderr
             assert run.returncode != 0
-        else:  # the result depends on the order of the threads
+        else:  # the result depends on the order of the threads, or of the blocks
             assert len(set(run.stdout.split())) > 1

@@ -21,6 +21,8 @@ import noisykernels as nk
 import noisykernels.functional as NF
 from bench.gpu.correctness import replays
 from noisykernels import backends, ops
+from noisykernels.modules import Loss
+from noisykernels.scores import Clipped, Normalized
 from noisykernels.terms import WeightedTerm
 
 if not torch.cuda.is_available():
@@ -149,6 +151,13 @@ def test_targets_that_each_sample_has_of_its_own(kernels: str) -> None:
     torch.testing.assert_close(losses[:3], losses[3:])
 
 
+@pytest.mark.parametrize("bound", [Normalized, Clipped])
+@each_kind
+def test_bounded_scores(name: str, bound: Callable[[Loss, float], Loss]) -> None:
+    for shape in SHAPES:
+        assert_like_reference(bound(nk.loss(name), 5.0), *batch(shape))
+
+
 def test_statistics(kernels: str) -> None:
     for shape in SHAPES:
         logits, target = batch(shape)
@@ -207,10 +216,11 @@ def test_autocast_and_scaled_gradients(dtype: torch.dtype) -> None:
     assert scaler.get_scale() == 2.0**16
 
 
-def test_the_same_bits_each_time() -> None:
+@each_kind
+def test_the_same_bits_each_time(name: str) -> None:
     for shape in SHAPES:
         logits, target = batch(shape)
-        found = [NF.sgce_loss(logits, target) for _ in range(20)]
+        found = [function(name)(logits, target) for _ in range(20)]
         assert all(torch.equal(found[0], other) for other in found)
 
 
@@ -220,17 +230,18 @@ def test_a_captured_step_takes_other_data(name: str) -> None:
         assert replays(function(name), shape, torch.float32)
 
 
-def test_streams_do_not_meet() -> None:
-    """Reductions on several streams at once, each with a ticket of its own."""
-    logits, target = batch((20000, 10))
-    expected = NF.ce_loss(logits, target)
+@pytest.mark.parametrize(("name", "shape"), [("sce", (20000, 10)), ("nfl", (2, 50257))])
+def test_streams_do_not_meet(name: str, shape: tuple[int, int]) -> None:
+    """Reductions on several streams at once, each with a ticket of its own; rows on many blocks."""
+    logits, target = batch(shape)
+    expected = function(name)(logits, target)
     streams = [torch.cuda.Stream() for _ in range(4)]
     torch.cuda.synchronize()
     found = []
     for _ in range(20):
         for stream in streams:
             with torch.cuda.stream(stream):
-                found.append(NF.ce_loss(logits, target))
+                found.append(function(name)(logits, target))
     torch.cuda.synchronize()
     assert all(torch.equal(loss, expected) for loss in found)
 

@@ -11,11 +11,19 @@ import sys
 
 import torch
 
+import noisykernels as nk
 from bench.gpu.losses import OURS, Loss
 from noisykernels import backends
 
-LOSSES = (Loss("ce"), Loss("muh", {"quadratic": 0.1}), Loss("jal_ce"), Loss("nfl"), Loss("entropy"))
-"""No power and three, polynomial sums, functions of each probability, an entropy."""
+LOSSES = (
+    Loss("ce"),
+    Loss("muh", {"quadratic": 0.1}),
+    Loss("jal_ce"),
+    Loss("nfl"),
+    Loss("entropy"),
+    nk.scores.Normalized(nk.NFLLoss(), 5.0),
+)
+"""No power and three, polynomial sums, functions of each probability, an entropy; scores."""
 
 SHAPES = ((64, 14), (300, 10), (33, 1001), (3, 5000), (2, 40000), (2, 7, 19))
 """One block; several; rows that start anywhere, take a block, are split; images."""

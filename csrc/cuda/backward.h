@@ -30,9 +30,10 @@ struct RowGradient {
   int64_t top_class;
   RowSoftmax<Scalar> softmax;
   Scalar element[kMaxElements];
+  Ratio<Scalar> ratio;  // of bounded scores
 };
 
-template <int powers, bool further, class Scalar>
+template <int powers, bool further, bool scores, class Scalar>
 DEVICE RowGradient<Scalar> load_gradient(const Arguments& a, int64_t row, Scalar scale) {
   const Columns& column = a.plan.column;
   // Columns lie in the order in which they are read here.
@@ -69,6 +70,10 @@ DEVICE RowGradient<Scalar> load_gradient(const Arguments& a, int64_t row, Scalar
       if (i < a.plan.elements) r.element[i] = scale * next(column.element);
     }
   }
+  if (scores) {
+    r.ratio.high = next(column.ratio);
+    r.ratio.rest = next(column.ratio);
+  }
   return r;
 }
 
@@ -89,7 +94,7 @@ DEVICE Scalar further_gradient(const RowGradient<Scalar>& r, const Plan& plan, S
   return sum;
 }
 
-template <class Storage, int powers, bool further>
+template <class Storage, int powers, bool further = false, bool scores = false>
 __global__ void __launch_bounds__(256, further ? 2 : 3)
     backward_kernel(const __grid_constant__ BackwardArguments a,
                     const __grid_constant__ BackwardPlace place) {
@@ -118,7 +123,7 @@ __global__ void __launch_bounds__(256, further ? 2 : 3)
   const Scalar* const class_weight = static_cast<const Scalar*>(a.class_weight);
   const Scalar upstream = static_cast<const Scalar*>(a.upstream)[row * a.upstream_stride];
   const Scalar scale = upstream / *static_cast<const Scalar*>(place.divisor);
-  RowGradient<Scalar> r = load_gradient<powers, further, Scalar>(a, row, scale);
+  RowGradient<Scalar> r = load_gradient<powers, further, scores, Scalar>(a, row, scale);
   const PowerTable<Power, powers> power(plan);
   Scalar origin[powers > 0 ? powers : 1];
 #pragma unroll
@@ -147,18 +152,26 @@ __global__ void __launch_bounds__(256, further ? 2 : 3)
       dz[i] = r.constant;
 #pragma unroll
       for (int p = 0; p < powers; ++p) {
-        if (further && p >= plan.powers) continue;
-        const Scalar e = power.at[p](in.get(i), origin[p]);
-        dz[i] = fma(r.power[p], e, dz[i]);
-        if (further && p == 0) {
+        if constexpr (further) {
+          if (p >= plan.powers) continue;
+          Scalar d = in.get(i) - r.shift;
+          if (scores) d = r.ratio.times(d);
+          const Scalar e = power.at[p].of_difference(d);
+          dz[i] = fma(r.power[p], e, dz[i]);
+          if (p > 0) continue;
           const Scalar of_class = vector && inside(i) ? vector[k + i] : Scalar(0);
-          dz[i] += further_gradient(r, plan, in.get(i) - r.shift, e, of_class, k + i);
+          dz[i] += further_gradient(r, plan, d, e, of_class, k + i);
+        } else {
+          dz[i] = fma(r.power[p], power.at[p](in.get(i), origin[p]), dz[i]);
         }
       }
     }
-    if (plan.square) {
+    if (scores || plan.square) {
 #pragma unroll
-      for (int i = 0; i < size; ++i) dz[i] = fma(r.linear, in.get(i), dz[i]);
+      for (int i = 0; i < size; ++i) {
+        const Scalar x = in.get(i);
+        dz[i] = fma(r.linear, scores ? r.ratio.times(x) : x, dz[i]);
+      }
     }
     if (plan.weighted) {
 #pragma unroll

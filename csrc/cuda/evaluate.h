@@ -44,10 +44,11 @@ __device__ __noinline__ void add_term_of_row(const PlannedTerm& term, const Row<
 }
 
 // Not inlined: each kernel would have a copy of it.
-template <class Storage, bool has_further>
+template <class Storage, bool has_further, bool has_scores>
 __device__ __noinline__ RowLoss evaluate_row(const ForwardArguments& a, int64_t row,
                                              const Sums<ScalarOf<Storage>>& s,
-                                             const FurtherSums& further) {
+                                             const FurtherSums& further,
+                                             const Moments<double>& moments) {
   using Scalar = ScalarOf<Storage>;
   using Power = typename PowerOf<Storage>::Type;
   const Plan& plan = a.plan;
@@ -67,9 +68,12 @@ __device__ __noinline__ RowLoss evaluate_row(const ForwardArguments& a, int64_t 
   // Without powers the sums are around the label's logit, or zero where that is not finite.
   const double shift = !plan.powers ? x_y : has_further ? double(s.top) : fmax(double(s.top), x_y);
 
+  const double ratio = has_scores ? moments.ratio : 1;
+  const double u_y = ratio * x_y;
+
   Row<double> r;
   r.classes = double(a.classes);
-  r.logit = x_y - shift;
+  r.logit = ratio * (x_y - shift);
 #pragma unroll
   for (int i = 0; i < kMaxPowers; ++i) {
     if (i >= plan.powers) {
@@ -83,13 +87,13 @@ __device__ __noinline__ RowLoss evaluate_row(const ForwardArguments& a, int64_t 
     }
   }
   r.linear = moved<double>(s.linear, s.count, s.top, shift) + r.logit;
-  r.square = s.square + x_y * x_y;
+  r.square = (has_scores ? moments.square : double(s.square)) + u_y * u_y;
   r.weighted = plan.weighted
                    ? moved<double>(s.weighted, s.class_weights, s.top, shift) + w_y * r.logit
                    : r.linear;
   r.class_weights = plan.weighted ? s.class_weights + w_y : double(a.classes);
   r.label_weight = w_y;
-  r.label_value = x_y;
+  r.label_value = u_y;
   if (has_further) {
     r.entropy = further.entropy;
     r.top_is_label = further.top_class == label;
@@ -112,6 +116,7 @@ __device__ __noinline__ RowLoss evaluate_row(const ForwardArguments& a, int64_t 
   Gradient<double> g;
   for (int i = 0; i < plan.terms; ++i)
     add_term_of_row<has_further ? ~0 : kMergeable>(plan.term[i], r, g);
+  if (has_scores) pull_back(r, moments, g);
 
   const Columns& column = plan.column;
   Scalar* const coefficients = static_cast<Scalar*>(a.row_coefficients) + row;
@@ -139,12 +144,17 @@ __device__ __noinline__ RowLoss evaluate_row(const ForwardArguments& a, int64_t 
     for (int i = 0; i < kMaxElements; ++i) {
       if (i < plan.elements) store(column.element + i, g.element[i]);
     }
+    if (has_scores) {
+      const Ratio<Scalar> parts(ratio);
+      store(column.ratio, parts.high);
+      store(column.ratio + 1, parts.rest);
+    }
     if (column.top_class >= 0)
       coefficients[column.top_class * a.rows] = class_bits<Scalar>(further.top_class);
     if (plan.statistics) {
       store(column.statistics, r.log_p);
       store(column.statistics + 1, r.p);
-      store(column.statistics + 2, shift + r.log_sum);
+      store(column.statistics + 2, ratio * shift + r.log_sum);
       coefficients[(column.statistics + 3) * a.rows] = class_bits<Scalar>(further.top_class);
     }
   }

@@ -2,6 +2,7 @@
 // wide memory is accessed.
 #pragma once
 
+#include <cooperative_groups.h>
 #include <cuda_runtime.h>
 #include <math.h>
 #include <stdint.h>
@@ -17,6 +18,15 @@ namespace {
 constexpr int kWarp = 32;
 constexpr int kWarpLog2 = 5;
 
+// Over `width` neighboring lanes, a power of two; all `members` of a warp take part. Every lane
+// gets the same bits: at each step a pair combines the same two numbers.
+template <class T, class Combine>
+DEVICE T reduce_lanes(unsigned members, int width, T value, Combine combine) {
+  for (int distance = width / 2; distance > 0; distance /= 2)
+    value = combine(value, __shfl_xor_sync(members, value, distance));
+  return value;
+}
+
 // Neighboring lanes of a warp, 2^log2 of them.
 struct Team {
   int log2;
@@ -26,14 +36,11 @@ struct Team {
   DEVICE int number() const { return threadIdx.x >> log2; }
   DEVICE int count() const { return blockDim.x >> log2; }
 
-  // Every lane gets the same bits: at each step a pair combines the same two numbers.
   template <class T, class Combine>
   DEVICE T reduce(T value, Combine combine) const {
     const unsigned first = (threadIdx.x & (kWarp - 1)) & ~(width() - 1);
     const unsigned members = (width() == kWarp ? ~0u : (1u << width()) - 1) << first;
-    for (int distance = width() / 2; distance > 0; distance /= 2)
-      value = combine(value, __shfl_xor_sync(members, value, distance));
-    return value;
+    return reduce_lanes(members, width(), value, combine);
   }
   template <class T>
   DEVICE T sum(T value) const {
@@ -47,36 +54,70 @@ struct Team {
 
 DEVICE void barrier() { __syncthreads(); }
 
-// The threads on a row: a team, or all teams of a block, each of them a warp.
+// Waits for all threads of the launch, whose blocks must all be under way at once: a cooperative
+// one. What they wrote before can be read after.
+DEVICE void grid_barrier() { cooperative_groups::this_grid().sync(); }
+
+// The threads on a row: a team; or all teams of a block, each of them a warp; or those of `splits`
+// neighboring blocks. Where rows are split, crews meet together: each has to meet as often.
 struct Crew {
   Team team;
   int teams;
-  double* shared;  // one for each team
+  int splits;
+  double (*shared)[kMaxThreads / kWarp];  // kCrewNumbers of each team
+  double* exchange;                       // twice kCrewNumbers of each block
+  bool again = false;                     // the second half of `exchange` is next
 
-  DEVICE int width() const { return teams << team.log2; }
-  DEVICE int rank() const { return threadIdx.x & (width() - 1); }
+  DEVICE int block_width() const { return teams << team.log2; }
+  DEVICE int split() const { return blockIdx.x % splits; }
+  DEVICE int width() const { return splits * block_width(); }
+  DEVICE int rank() const { return split() * block_width() + (threadIdx.x & (block_width() - 1)); }
 
   // Every thread gets the same bits, as in a team.
-  template <class T, class Combine>
-  DEVICE T reduce(T value, Combine combine) const {
-    static_assert(sizeof(T) <= sizeof(double), "there is no more room");
-    value = team.reduce(value, combine);
-    if (teams == 1) return value;
-    T* const all = reinterpret_cast<T*>(shared);
+  template <int n, class Combine>
+  DEVICE void reduce(double (&value)[n], Combine combine) {
+    static_assert(n <= kCrewNumbers, "there is no more room");
+#pragma unroll
+    for (int i = 0; i < n; ++i) value[i] = team.reduce(value[i], combine);
+    if (teams == 1) return;
+    const int lane = threadIdx.x & (kWarp - 1);
     barrier();  // what was there has been read
-    if (team.rank() == 0) all[team.number()] = value;
+    if (lane == 0) {
+#pragma unroll
+      for (int i = 0; i < n; ++i) shared[i][team.number()] = value[i];
+    }
     barrier();
-    value = all[0];
-    for (int i = 1; i < teams; ++i) value = combine(value, all[i]);
-    return value;
+#pragma unroll
+    for (int i = 0; i < n; ++i)
+      value[i] = reduce_lanes(~0u, teams, shared[i][lane & (teams - 1)], combine);
+    if (splits == 1) return;
+    // Who is early writes the other half, and comes no further: there is no need for a second
+    // barrier before what is here has been read.
+    double* const all = exchange + (again ? gridDim.x * kCrewNumbers : 0);
+    again = !again;
+    if (threadIdx.x == 0) {
+#pragma unroll
+      for (int i = 0; i < n; ++i) all[blockIdx.x * kCrewNumbers + i] = value[i];
+    }
+    grid_barrier();
+    const unsigned block = blockIdx.x - split() + (lane & (splits - 1));
+#pragma unroll
+    for (int i = 0; i < n; ++i)
+      value[i] = reduce_lanes(~0u, splits, all[block * kCrewNumbers + i], combine);
+  }
+
+  template <class... Numbers>
+  DEVICE void sum(Numbers&... numbers) {
+    double all[] = {numbers...};
+    reduce(all, [](double a, double b) { return a + b; });
+    const double* next = all;
+    ((numbers = *next++), ...);
   }
   template <class T>
-  DEVICE T sum(T value) const {
-    return reduce(value, [](T a, T b) { return a + b; });
-  }
-  template <class T>
-  DEVICE T max(T value) const {
-    return reduce(value, [](T a, T b) { return b > a ? b : a; });
+  DEVICE T max(T value) {
+    double all[] = {double(value)};  // of a float and an int as well it has every bit
+    reduce(all, [](double a, double b) { return b > a ? b : a; });
+    return T(all[0]);
   }
 };
 

@@ -107,5 +107,15 @@ struct PowerOf<double> {
   using Type = DoublePower;
 };
 
+// What loops take that need differences to the maximum anyway: no HalfPower.
+template <class Scalar>
+struct DifferencePowerOf {
+  using Type = FloatPower;
+};
+template <>
+struct DifferencePowerOf<double> {
+  using Type = DoublePower;
+};
+
 }  // namespace
 }  // namespace noisykernels

@@ -24,10 +24,16 @@ Access make_access(const void* p, const Layout& layout, int64_t classes, bool ma
   return {aligned(p, layout, 4, size) ? 4 : 0, false};
 }
 
+// Blocks that meet have to be under way at once: `cooperative` launches see to that, or fail.
 template <class... Parameters, class... Values>
-const char* start(void (*kernel)(Parameters...), dim3 blocks, int threads, void* stream,
-                  const Values&... values) {
+const char* start(void (*kernel)(Parameters...), dim3 blocks, int threads, bool cooperative,
+                  void* stream, const Values&... values) {
+  cudaLaunchAttribute meeting{};
+  meeting.id = cudaLaunchAttributeCooperative;
+  meeting.val.cooperative = 1;
   cudaLaunchConfig_t config{};
+  config.attrs = &meeting;
+  config.numAttrs = cooperative;
   config.gridDim = blocks;
   config.blockDim = dim3(threads);
   config.stream = static_cast<cudaStream_t>(stream);
@@ -42,28 +48,30 @@ namespace NOISYKERNELS_DTYPE {
 using Storage = NOISYKERNELS_STORAGE;
 
 const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {
-  const bool further = a.plan.further || a.plan.statistics;
+  const bool scores = a.plan.scores != Scores::kLogits, further = !mergeable(a.plan);
   ForwardPlace place{};
-  place.regime = forward_regime(a, !further, launch.processors);
+  place.regime = forward_regime(a, launch.processors);
   place.access = make_access<Storage>(a.logits, a.layout, a.classes, true);
   place.divisor = launch.divisor;
   place.parts = launch.workspace;
   place.totals = static_cast<double*>(launch.workspace);
+  place.exchange = place.totals + 2 * place.regime.blocks;
   place.ticket = launch.ticket;
   const auto with = [&](auto kernel) {
-    return start(kernel, dim3(unsigned(place.regime.blocks)), place.regime.threads, launch.stream,
-                 a, place);
+    return start(kernel, dim3(unsigned(place.regime.blocks)), place.regime.threads,
+                 further && place.regime.splits > 1, launch.stream, a, place);
   };
+  if (scores) return with(forward_kernel<Storage, kMaxPowers, true, true>);
   if (further) return with(forward_kernel<Storage, kMaxPowers, true>);
   switch (a.plan.powers) {
     case 0:
-      return with(forward_kernel<Storage, 0, false>);
+      return with(forward_kernel<Storage, 0>);
     case 1:
-      return with(forward_kernel<Storage, 1, false>);
+      return with(forward_kernel<Storage, 1>);
     case 2:
-      return with(forward_kernel<Storage, 2, false>);
+      return with(forward_kernel<Storage, 2>);
     default:
-      return with(forward_kernel<Storage, 3, false>);
+      return with(forward_kernel<Storage, 3>);
   }
 }
 
@@ -83,18 +91,20 @@ const char* backward(const BackwardArguments& a, const BackwardLaunch& launch) {
   place.divisor = launch.divisor;
   const auto with = [&](auto kernel) {
     return start(kernel, dim3(unsigned(place.regime.blocks), place.regime.chunks),
-                 place.regime.threads, launch.stream, a, place);
+                 place.regime.threads, false, launch.stream, a, place);
   };
+  if (a.plan.scores != Scores::kLogits)
+    return with(backward_kernel<Storage, kMaxPowers, true, true>);
   if (a.plan.further) return with(backward_kernel<Storage, kMaxPowers, true>);
   switch (a.plan.powers) {
     case 0:
-      return with(backward_kernel<Storage, 0, false>);
+      return with(backward_kernel<Storage, 0>);
     case 1:
-      return with(backward_kernel<Storage, 1, false>);
+      return with(backward_kernel<Storage, 1>);
     case 2:
-      return with(backward_kernel<Storage, 2, false>);
+      return with(backward_kernel<Storage, 2>);
     default:
-      return with(backward_kernel<Storage, 3, false>);
+      return with(backward_kernel<Storage, 3>);
   }
 }
 

@@ -15,18 +15,14 @@ namespace noisykernels::cuda {
 FOR_EACH_DTYPE(X)
 #undef X
 
-namespace {
-
-bool mergeable(const Plan& plan) { return !plan.further && !plan.statistics; }
-
-}  // namespace
-
 size_t workspace_bytes(const ForwardArguments& a, int processors) {
-  const ForwardRegime regime = forward_regime(a, mergeable(a.plan), processors);
+  const ForwardRegime regime = forward_regime(a, processors);
   if (regime.blocks == 1) return 0;
-  if (regime.splits > 1)
-    return size_t(regime.blocks) * kSums * (a.dtype == ScalarType::kDouble ? 8 : 4);
-  return a.reduction == Reduction::kNone ? 0 : size_t(regime.blocks) * 2 * sizeof(double);
+  const size_t blocks = size_t(regime.blocks);
+  const size_t totals = blocks * 2 * sizeof(double);
+  if (regime.splits == 1) return a.reduction == Reduction::kNone ? 0 : totals;
+  return mergeable(a.plan) ? blocks * kSums * (a.dtype == ScalarType::kDouble ? 8 : 4)
+                           : totals * (1 + kCrewNumbers);
 }
 
 const char* forward(const ForwardArguments& a, const ForwardLaunch& launch) {

@@ -87,7 +87,6 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     return op.call(logits, target, weight, vectors, terms, values, ignore_index, reduction,
                    statistics, backend, scores, length);
   }
-  TORCH_CHECK_VALUE(scores == 0, "the cuda backend takes no bounded scores");
   const c10::cuda::CUDAGuard guard(logits.device());
   const CudaInputs inputs(logits, target, weight, vectors);
   ForwardArguments a;

@@ -30,6 +30,7 @@ constexpr int kMaxThreads = 512;  // of a block
 constexpr int kMaxRows = 128;
 constexpr int kMaxParts = 256;         // of all these rows
 constexpr int kSums = 6 + kMaxPowers;  // numbers that are summed of a part
+constexpr int kCrewNumbers = 13;       // that the threads of a row sum at once, where they meet
 
 // Vectors of 16 bytes that a thread has under way at once: enough of them to hide the latency of
 // memory with the threads that fit on a processor.
@@ -57,11 +58,18 @@ inline int power_of_two(int64_t n, int most) { return 1 << log2_of(n, most); }
 
 inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// `mergeable` plans take one visit of a row, whose parts know nothing of each other; others visit
-// it more than once, and a block's threads meet between: a long row has a block for itself.
-inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int processors) {
+// Whether a row takes one visit, whose parts know nothing of each other.
+inline bool mergeable(const Plan& plan) {
+  return !plan.further && !plan.statistics && plan.scores == Scores::kLogits;
+}
+
+// What is not mergeable takes more than one visit, and a row's threads meet between: a long row has
+// a block for itself, or several, which then must all be under way at once. A processor has room
+// for one at least.
+inline ForwardRegime forward_regime(const Arguments& a, int processors) {
   constexpr int64_t kOneBlock = 16384;  // elements that one block has done before others had joined
   constexpr int64_t kSplit = 16384;     // classes from which a row can feed several blocks
+  constexpr int64_t kShare = 4096;      // of them, a block's where each is visited more than once
   const int64_t rows = a.rows, classes = a.classes;
   const bool neighbors = a.layout.class_stride == 1;
   ForwardRegime regime;
@@ -73,21 +81,24 @@ inline ForwardRegime forward_regime(const Arguments& a, bool mergeable, int proc
   regime.parts = 1;
   if (neighbors && classes > 1024)
     regime.parts = power_of_two(ceil_divide(classes, 1024), kMaxThreads / 32);
-  const bool alone = !mergeable && regime.parts > 1;
+  const bool alone = !mergeable(a.plan) && regime.parts > 1;
   if (alone && regime.parts < 4) regime.parts = 4;
   const int row_threads = regime.parts << regime.width_log2;
   regime.threads = row_threads > 128 ? row_threads : 128;
   regime.rows = regime.threads / row_threads;
   regime.splits = 1;
   if (alone) {
-    // One row, and nothing to choose.
+    while (classes >= 2 * kSplit && regime.splits < 32 && 2 * rows * regime.splits <= processors &&
+           classes >= 2 * kShare * regime.splits) {
+      regime.splits *= 2;
+    }
   } else if (rows <= kMaxRows && rows * regime.parts <= kMaxParts && rows * classes <= kOneBlock) {
     // A small batch: one block needs no ticket, nor time to be told that it is the last.
     regime.rows = int(rows);
     regime.threads = power_of_two(rows * row_threads, kMaxThreads);
     if (regime.threads < 32) regime.threads = 32;
     if (regime.threads < row_threads) regime.threads = row_threads;
-  } else if (mergeable && neighbors && classes >= 2 * kSplit && rows < 2 * processors) {
+  } else if (mergeable(a.plan) && neighbors && classes >= 2 * kSplit && rows < 2 * processors) {
     // Few long rows: as many blocks on each as keep two on every processor, each with work enough.
     while (regime.splits < 32 && rows * regime.splits < 2 * processors &&
            classes >= 2 * kSplit * regime.splits) {

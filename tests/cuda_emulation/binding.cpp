@@ -29,11 +29,15 @@ struct Call {
   int64_t upstream_stride;
   void* gradient;
   Layout gradient_layout;
+  int64_t scores;  // a kind of bounded ones
+  double length;
 };
 
 void fill(Arguments& a, const Call& call) {
   emulation::seed = unsigned(call.seed);
-  a.plan = make_plan(call.ids, call.values, call.terms, call.has_weight, call.statistics);
+  emulation::processors = unsigned(call.processors);
+  a.plan = make_plan(call.ids, call.values, call.terms, call.has_weight, call.statistics,
+                     call.scores, call.length);
   a.dtype = ScalarType(call.dtype);
   a.rows = call.rows;
   a.classes = call.classes;

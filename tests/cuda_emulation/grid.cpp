@@ -35,6 +35,7 @@ const Shape kShapes[] = {
     {2, 1001, 1, 1},   // a warp a row, shifted vectors
     {3, 5001, 1, 0},   // several warps a row
     {2, 40000, 1, 0},  // a row on several blocks
+    {1, 70001, 1, 1},  // on four of them
     {2, 7, 19, 0},     // images: classes far apart
 };
 
@@ -85,8 +86,9 @@ void run(const Problem& problem, const Shape& shape, int64_t dtype) {
   const auto vectors = bytes(problem.vectors ? vector_rows * shape.classes * scalar : 0);
   for (int64_t i = 0; problem.vectors && i < vector_rows * shape.classes; ++i)
     write(vectors.get(), scalar_type, i, 1.0 / double(shape.classes));
-  const Plan plan =
-      make_plan(ids.data(), values.data(), int64_t(ids.size()), problem.weighted, true);
+  const int64_t normalized = int64_t(Scores::kNormalized);
+  const Plan plan = make_plan(ids.data(), values.data(), int64_t(ids.size()), problem.weighted,
+                              true, normalized, 7);
   const auto coefficients = bytes(plan.column.count * rows * scalar);
   const auto loss = bytes(scalar), divisor = bytes(scalar), upstream = bytes(scalar);
   write(upstream.get(), scalar_type, 0, 1);
@@ -113,9 +115,11 @@ void run(const Problem& problem, const Shape& shape, int64_t dtype) {
   call.upstream = upstream.get();
   call.gradient = gradient.get();
   call.gradient_layout = call.layout;
-  for (int64_t statistics : {0, 1}) {
-    call.statistics = statistics;
-    call.seed = statistics;
+  call.length = 7;
+  for (const bool all : {false, true}) {
+    call.statistics = all;
+    call.scores = all ? normalized : 0;
+    call.seed = all;
     if (emulated_forward(&call) < 0) std::abort();
     emulated_backward(&call);
   }
@@ -126,8 +130,9 @@ void run(const Problem& problem, const Shape& shape, int64_t dtype) {
 int main() {
   for (const Problem& problem : kProblems) {
     for (const Shape& shape : kShapes) {
-      if (problem.vectors && shape.classes > 1001) continue;  // classes^2 numbers
-      for (int64_t dtype = 0; dtype < 4; ++dtype) run(problem, shape, dtype);
+      if (problem.vectors && !problem.by_sample && shape.classes > 1001) continue;  // classes^2
+      for (ScalarType dtype : {ScalarType::kFloat, ScalarType::kBFloat16})  // those being watched
+        run(problem, shape, int64_t(dtype));
     }
   }
   std::puts("done");
