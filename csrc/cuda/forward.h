@@ -71,9 +71,8 @@ DEVICE void merge_rows(const ForwardArguments& a, const Sums<ScalarOf<Storage>>*
 
 // Rows of a block are summed, part by part; then each thread evaluates a row. What few losses need
 // has loops of its own (`further`), whose threads meet between, those of other blocks too, and what
-// bounded `scores` need a few sums more. The last
-// block to end adds up what all have left, in the order of the blocks: a repeated run gives the
-// same bits.
+// bounded `scores` need a few sums more. The last block to end adds up what all have left, in the
+// order of the blocks: a repeated run gives the same bits.
 template <class Storage, int powers, bool further = false, bool scores = false>
 __global__ void __launch_bounds__(kMaxThreads, 1)
     forward_kernel(const __grid_constant__ ForwardArguments a,
