@@ -15,8 +15,10 @@ namespace {
 
 using at::Tensor;
 
-// Below this many elements a second thread costs more than it brings.
+// Below this many elements a second thread costs more than it brings; below the second number where
+// no exponential is computed, which is most of the work.
 constexpr int64_t kGrainElements = 16384;
+constexpr int64_t kGrainElementsWithoutPowers = 131072;
 
 // Labels are in range or ignored.
 void check_labels(const Tensor& labels, const Tensor& target, int64_t classes,
@@ -57,7 +59,8 @@ double scalar_value(const Tensor& t) {
 // Calls f(begin, end) with ranges of rows, on as many threads as pay.
 template <class F>
 void for_rows(const Arguments& a, F f) {
-  const int64_t grain = kGrainElements / std::max<int64_t>(1, a.classes);
+  const int64_t elements = a.plan.powers ? kGrainElements : kGrainElementsWithoutPowers;
+  const int64_t grain = elements / std::max<int64_t>(1, a.classes);
   at::parallel_for(0, a.rows, std::max<int64_t>(1, grain), f);
 }
 
