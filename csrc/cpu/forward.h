@@ -9,12 +9,12 @@ namespace {
 // The statistics of a block of rows that stay in the cache together.
 template <class Storage>
 INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, int64_t first,
-                           Block& block, FurtherBlock& further, ScoreBlock& score) {
+                           int64_t ahead, Block& block, FurtherBlock& further, ScoreBlock& score) {
   const Plan& plan = a.plan;
   const int64_t* label = a.target + first;
   if (!plan.further && !plan.statistics) {
     return with_powers(plan.powers, [&](auto powers) {
-      visit_short_rows<decltype(powers)::value>(a, x, label, block);
+      visit_short_rows<decltype(powers)::value>(a, x, label, ahead, block);
     });
   }
   for (int r = 0; r < kBlockRows; ++r) {
@@ -82,12 +82,13 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       const Storage* x[kBlockRows];
       for (int r = 0; r < kBlockRows; ++r)
         x[r] = kept[r] ? row(r, scratch + r * a.classes) : nullptr;
-      visit_together(a, x, first, block, further, score);
+      const bool whole = in_place && a.layout.inner == 1 && end - first >= 2 * kBlockRows;
+      const int64_t ahead = whole ? kBlockRows * a.layout.outer_stride : 0;
+      visit_together(a, x, first, ahead, block, further, score);
     }
     for (int r = 0; r < kBlockRows && !together; ++r) {
       if (kept[r]) {
-        const bool has_next = in_place && r + 1 < kBlockRows && kept[r + 1];
-        const Storage* next = has_next ? row(r + 1, scratch) : nullptr;
+        const Storage* next = in_place && first + r + 1 < end ? row(r + 1, scratch) : nullptr;
         visit_alone(a, row(r, scratch), next, first + r, scores, block, further, score, r);
       } else {
         skip_row(block, r);

@@ -37,16 +37,22 @@ struct Sum {
   }
 };
 
-// Rows without an x are skipped and get zeros.
+// Rows without an x are skipped and get zeros. The rows to be visited next are as many elements
+// `ahead`, or 0.
 template <int powers, class Storage>
 __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const Storage* const* x,
-                                                const int64_t* label, Block& block) {
+                                                const int64_t* label, int64_t ahead, Block& block) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
   const Plan& plan = a.plan;
   const int64_t classes = a.classes;
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
+
+  // Inlined, or the compiler would drop calls of what returns and changes nothing.
+  const auto prepare_next = [&](int r) __attribute__((always_inline)) {
+    if (ahead && x[r]) prefetch(x[r] + ahead, classes);
+  };
 
   alignas(64) Scalar shift[kBlockRows];
   if (powers > 0) {
@@ -66,6 +72,7 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
     const Exponents<powers, Scalar> power(plan);
     Vector parts[powers][kBlockRows];
     for (int r = 0; r < kBlockRows; ++r) {
+      prepare_next(r);
       Vector sum[powers] = {};
       const auto visit = [&](Vector v, int64_t, Mask others) __attribute__((always_inline)) {
         for (int i = 0; i < powers; ++i) sum[i] += keep(others, power[i](v - shift[r]));
@@ -76,8 +83,14 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
     for (int i = 0; i < powers; ++i) reduce_rows(parts[i], Sum(), block.others[i]);
   }
   const auto sum = [&](auto part, double* result) { reduce_each_row(x, part, Sum(), result); };
-  if (plan.linear)
-    sum([&](int r) { return linear_part(x[r], 0, classes, shift[r]); }, block.linear);
+  if (plan.linear) {
+    sum(
+        [&](int r) {
+          if (powers == 0) prepare_next(r);
+          return linear_part(x[r], 0, classes, shift[r]);
+        },
+        block.linear);
+  }
   if (plan.square) sum([&](int r) { return square_part(x[r], 0, classes); }, block.square);
   if (plan.weighted) {
     sum([&](int r) { return weighted_part(x[r], 0, classes, shift[r], class_weight); },
