@@ -52,7 +52,7 @@ __attribute__((noinline)) void write_rows(const BackwardArguments& a, int64_t be
   using Scalar = typename Arithmetic<Storage>::Scalar;
   constexpr bool more = besides == Besides::kAnything;
   const Plan& plan = a.plan;
-  const Exponents<powers, Scalar> power(plan);
+  const Exponents<powers, Storage> power(plan);
   const Elements<Scalar> elements(plan);
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
   const Storage* logits = static_cast<const Storage*>(a.logits);

@@ -285,8 +285,9 @@ enum class Besides { kNothing, kLinear, kAnything };
 template <int powers, Besides besides, class Storage, class Written, class Scalar>
 INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t end,
                            const RowGradient<Scalar>& row, const Plan& plan,
-                           const Exponents<powers, Scalar>& power, const Elements<Scalar>& elements,
-                           const Scalar* class_weight, const Scalar* class_vector) {
+                           const Exponents<powers, Written>& power,
+                           const Elements<Scalar>& elements, const Scalar* class_weight,
+                           const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
   using Vector = typename A::Vector;
   using Mask = typename A::Mask;
