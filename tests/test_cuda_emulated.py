@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ def terms_of(*names: str, vectors: Tensor | None = None) -> list[WeightedTerm]:
     ]
 
 
+def shapes_of(name: str) -> Iterator[tuple[int, int, list[WeightedTerm]]]:
+    """The shapes at which a term can be tried: not where its vectors would be a large matrix."""
+    for n, c in SHAPES:
+        vectors = None
+        if TERMS[name].needs & VECTORS:
+            if c >= LONG:
+                continue
+            by_sample = Need.BY_SAMPLE in TERMS[name].needs
+            vectors = torch.rand(n if by_sample else c, c).softmax(1)
+        yield n, c, terms_of(name, vectors=vectors)
+
+
 def batch(n: int, c: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return (3 * torch.randn(n, c, dtype=torch.float64)).to(dtype), torch.randint(c, (n,))
 
@@ -129,12 +142,7 @@ def assert_gradient(got: Tensor, exact: Tensor, upstream: Tensor) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", TERMS)
 def test_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
-    for n, c in SHAPES:
-        by_sample = Need.BY_SAMPLE in TERMS[name].needs
-        vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
-        terms = terms_of(name, vectors=vectors)
-        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
-            continue
+    for n, c, terms in shapes_of(name):
         logits, target = batch(n, c, dtype)
         upstream = torch.randn(n, dtype=ops.arithmetic_dtype(dtype))
         options = {"vectors": terms[0].vectors}
@@ -225,12 +233,7 @@ SCORES += [(name, dtype) for dtype in DTYPES[1:] for name in ("muh", "sgce", "fo
 def test_bounded_scores_of_every_term(emulated: Kernels, name: str, dtype: torch.dtype) -> None:
     """Rows of zeros among them, and such as need no clipping."""
     kinds = ((NORMALIZED, 7.0), (CLIPPED, 9.0))
-    for (n, c), scores in itertools.product(SHAPES, kinds):
-        by_sample = Need.BY_SAMPLE in TERMS[name].needs
-        vectors = torch.rand(n if by_sample else c, c).softmax(1) if c < LONG else None
-        terms = terms_of(name, vectors=vectors)
-        if terms[0].vectors is None and TERMS[name].needs & VECTORS:
-            continue
+    for (n, c, terms), scores in itertools.product(shapes_of(name), kinds):
         logits, target = batch(n, c, dtype)
         logits[::3] *= 0.01
         logits[1::7] = 0

@@ -1,3 +1,4 @@
+// From coefficients to gradients, row after row.
 #pragma once
 
 #include "memory.h"
@@ -35,7 +36,7 @@ INLINE RowGradient<Scalar> load_gradient(const Arguments& a, const Scalar* coeff
   return row;
 }
 
-// The same of bounded scores, which are written to `scores`.
+// Writes a row's bounded scores to `scores`, and makes its coefficients those of them.
 template <class Storage, class Scalar>
 INLINE void rescale_row(const BackwardArguments& a, const Storage* x, Scalar* scores,
                         const Scalar* coefficients, RowGradient<Scalar>& row) {

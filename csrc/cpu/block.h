@@ -41,6 +41,8 @@ struct FurtherBlock {
   int64_t top_class[kBlockRows] = {};
 };
 
+INLINE bool has_further(const Plan& plan) { return plan.further || plan.statistics; }
+
 // An ignored row, or one beyond the last: zeros, not its own numbers, so that its loss and gradient
 // are zero whatever it holds.
 INLINE void skip_row(Block& block, int r) {
@@ -89,7 +91,7 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
   constexpr int lanes = kLanes<double>;
   const Plan& plan = a.plan;
   const Columns& column = plan.column;
-  const bool has_further = plan.further || plan.statistics;
+  const bool further_too = has_further(plan);
   const bool has_scores = plan.scores != Scores::kLogits;
   for (int r = 0; r < rows; r += lanes) {
     Row<Doubles> row;
@@ -102,7 +104,7 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
     row.class_weights = Doubles{} + class_weights;
     row.label_weight = load(block.label_weight + r);
     row.label_value = load(block.label_value + r);
-    if (has_further) {
+    if (further_too) {
       row.entropy = load(further.entropy + r);
       row.top_is_label = load(further.top_is_label + r);
       row.vector_label = load(further.vector_label + r);
@@ -118,7 +120,7 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
     if (plan.softmax) {
       const Doubles e_y = exp(row.logit);
       complete_softmax(row, e_y,
-                       has_further ? load(further.excess + r) : row.others[0] + e_y - 1.0);
+                       further_too ? load(further.excess + r) : row.others[0] + e_y - 1.0);
     }
     Gradient<Doubles> g = evaluate(plan, row);
     const Doubles shift = load(block.shift + r);
@@ -135,7 +137,7 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
     // Without class weights w_k = 1.
     store_column(column.constant, a.class_weight ? g.constant : g.constant + g.class_weight);
     store_column(column.class_weight, g.class_weight);
-    if (!has_further) continue;
+    if (!further_too) continue;
     store_column(column.entropy, g.entropy);
     store_column(column.vector_power, g.vector_power);
     store_column(column.vector, g.vector);

@@ -1,3 +1,4 @@
+// From logits to losses and coefficients, block after block.
 #pragma once
 
 #include "short_rows.h"
@@ -12,7 +13,7 @@ INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, i
                            int64_t ahead, Block& block, FurtherBlock& further, ScoreBlock& score) {
   const Plan& plan = a.plan;
   const int64_t* label = a.target + first;
-  if (!plan.further && !plan.statistics) {
+  if (!has_further(plan)) {
     return with_powers(plan.powers, [&](auto powers) {
       visit_short_rows<decltype(powers)::value>(a, x, label, ahead, block);
     });
@@ -43,9 +44,7 @@ INLINE void visit_alone(const ForwardArguments& a, const Storage* x, const void*
   } else {
     visit_long_row(a, x, row, label, block, further, score, r);
   }
-  if (!a.plan.further && !a.plan.statistics) return;
-  complete_rows(a.plan, block, further, r, r + 1);
-  if (a.plan.elements) visit_elements<false>(a, x, label, block, further, score, r);
+  finish_row<false>(a, x, label, block, further, score, r);
 }
 
 template <class Storage>
@@ -59,7 +58,6 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       class_weights += static_cast<const Scalar*>(a.class_weight)[k];
   }
   Scalar* const coefficients = static_cast<Scalar*>(a.row_coefficients);
-  const bool has_further = a.plan.further || a.plan.statistics;
   const bool has_scores = a.plan.scores != Scores::kLogits;
   const bool in_place = a.layout.class_stride == 1;
   const bool together = a.classes <= kPart<Storage> && !has_scores;
@@ -85,15 +83,16 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
       const bool whole = in_place && a.layout.inner == 1 && end - first >= 2 * kBlockRows;
       const int64_t ahead = whole ? kBlockRows * a.layout.outer_stride : 0;
       visit_together(a, x, first, ahead, block, further, score);
-    }
-    for (int r = 0; r < kBlockRows && !together; ++r) {
-      if (kept[r]) {
-        const Storage* next = in_place && first + r + 1 < end ? row(r + 1, scratch) : nullptr;
-        visit_alone(a, row(r, scratch), next, first + r, scores, block, further, score, r);
-      } else {
-        skip_row(block, r);
-        skip_further(further, r);
-        if (has_scores) skip_scores(score, r);
+    } else {
+      for (int r = 0; r < kBlockRows; ++r) {
+        if (kept[r]) {
+          const Storage* next = in_place && first + r + 1 < end ? row(r + 1, scratch) : nullptr;
+          visit_alone(a, row(r, scratch), next, first + r, scores, block, further, score, r);
+        } else {
+          skip_row(block, r);
+          skip_further(further, r);
+          if (has_scores) skip_scores(score, r);
+        }
       }
     }
     evaluate_block(a, class_weights, block, further, score, rows, coefficients + first);
@@ -101,7 +100,7 @@ void forward_rows(const ForwardArguments& a, int64_t begin, int64_t end) {
     for (int r = 0; r < rows; ++r) {
       if (!kept[r]) clear_row(a, coefficients + first + r);
     }
-    if (has_further) store_classes(a, further, kept, rows, coefficients + first);
+    if (has_further(a.plan)) store_classes(a, further, kept, rows, coefficients + first);
 
     for (int r = 0; r < rows; ++r) {
       const double value = kept[r] ? block.value[r] : 0;

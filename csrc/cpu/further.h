@@ -82,7 +82,8 @@ struct Elements {
   Scalar offset[kMaxElements];
   typename ExponentOf<Scalar>::Type power[kMaxElements];
 
-  explicit INLINE Elements(const Plan& plan) : exponential(plan.exponent[0]), count(plan.elements) {
+  explicit INLINE Elements(const Plan& plan) : count(plan.elements) {
+    if (count) exponential = typename ExponentOf<Scalar>::Type(plan.exponent[0]);
     for (int i = 0; i < count; ++i) {
       const Element& element = plan.element[i];
       kind[i] = i > 0 && element.gamma == plan.element[i - 1].gamma ? kAsBefore

@@ -148,9 +148,7 @@ struct ExponentOf<Half> {
   using Type = HalfExponent;
 };
 template <>
-struct ExponentOf<BFloat16> {
-  using Type = HalfExponent;
-};
+struct ExponentOf<BFloat16> : ExponentOf<Half> {};
 
 // The exponents of a plan, made ready, as exact as Number.
 template <int powers, class Number>

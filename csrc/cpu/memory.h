@@ -21,8 +21,8 @@ INLINE const Storage* gather(const Storage* x, int64_t stride, int64_t classes, 
   return scratch;
 }
 
-// Lets a row come nearer while others are computed: what has to be waited for otherwise is most of
-// the time of a batch that does not fit into the cache.
+// Lets a row come nearer while others are computed: a batch that does not fit into the cache would
+// be waited for.
 template <class Storage>
 INLINE void prefetch(const Storage* x, int64_t classes) {
   constexpr int64_t line = 64 / sizeof(Storage);

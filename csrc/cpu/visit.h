@@ -75,7 +75,7 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
   block.label_value[r] = x_y;
   block.label_weight[r] = class_weight ? class_weight[label] : 1;
   if (vector) further.vector_label[r] = vector[label];
-  if (plan.further || plan.statistics) {
+  if (has_further(plan)) {
     further.tail[r] = power.further.tail;
     further.ties[r] = power.further.ties;
     further.entropy[r] = power.further.entropy;
@@ -87,6 +87,7 @@ INLINE void visit_row(const ForwardArguments& a, const Storage* x, int64_t row, 
     further.top_is_label[r] = further.top_class[r] == label;
   }
   if (scores) {
+    for (int i = 0; i < kMaxElements; ++i) score.element[i][r] = 0;
     for (int i = 0; i < kMaxPowers; ++i) score.power[i][r] = power.further.moment[i];
     score.entropy[r] = power.further.entropy_moment;
     score.vector_power[r] = power.further.vector_power_moment;
@@ -109,6 +110,16 @@ INLINE void visit_elements(const ForwardArguments& a, const Storage* x, int64_t 
   }
 }
 
+// What the sums of a row on its own are for, once all are there.
+template <bool scores, class Storage>
+INLINE void finish_row(const ForwardArguments& a, const Storage* x, int64_t label,
+                       const Block& block, FurtherBlock& further, ScoreBlock& score, int r,
+                       const typename Arithmetic<Storage>::Scalar* u = nullptr) {
+  if (!has_further(a.plan)) return;
+  complete_rows(a.plan, block, further, r, r + 1);
+  if (a.plan.elements) visit_elements<scores>(a, x, label, block, further, score, r, u);
+}
+
 // All of it of bounded scores, which go to `scores` on the way: the differences, then the scores
 // themselves. Not inlined: plain rows keep their registers.
 template <class Storage, class Scalar>
@@ -125,8 +136,7 @@ __attribute__((noinline)) void visit_scores(const ForwardArguments& a, const Sto
   write_scores(x, a.classes, ratio, origin, scores);
   write_scores(x, a.classes, ratio, 0, u);
   visit_row<false, true>(a, scores, row, label, block, further, score, r, nullptr, u);
-  complete_rows(plan, block, further, r, r + 1);
-  visit_elements<true>(a, scores, label, block, further, score, r, u);
+  finish_row<true>(a, scores, label, block, further, score, r, u);
 
   const double x_y = load_scalar(x + label);
   block.shift[r] += ratio * origin;
