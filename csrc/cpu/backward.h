@@ -48,12 +48,12 @@ INLINE void rescale_row(const BackwardArguments& a, const Storage* x, Scalar* sc
   row.shift = 0;
 }
 
-template <int powers, Besides besides, class Storage>
+template <class PowerKind, Besides besides, class Storage>
 __attribute__((noinline)) void write_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   constexpr bool more = besides == Besides::kAnything;
   const Plan& plan = a.plan;
-  const Exponents<powers, Storage> power(plan);
+  const Exponents<PowerKind, Storage> exponents(plan);
   const Elements<Scalar> elements(plan);
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
   const Storage* logits = static_cast<const Storage*>(a.logits);
@@ -84,10 +84,10 @@ __attribute__((noinline)) void write_rows(const BackwardArguments& a, int64_t be
       const Scalar* vector = more ? class_vector<Scalar>(a, r, label) : nullptr;
       if (has_scores) {
         rescale_row(a, x, scores, coefficients + r, row);
-        write_gradient<powers, besides>(scores, dx, first, last, row, plan, power, elements,
+        write_gradient<PowerKind, besides>(scores, dx, first, last, row, plan, exponents, elements,
                                         class_weight, vector);
       } else {
-        write_gradient<powers, besides>(x, dx, first, last, row, plan, power, elements,
+        write_gradient<PowerKind, besides>(x, dx, first, last, row, plan, exponents, elements,
                                         class_weight, vector);
       }
       if (first <= label && label < last) store_scalar(dx + label, row.label);
@@ -105,14 +105,14 @@ __attribute__((noinline)) void write_rows(const BackwardArguments& a, int64_t be
 template <class Storage>
 void backward_rows(const BackwardArguments& a, int64_t begin, int64_t end) {
   const Plan& plan = a.plan;
-  with_powers(plan.powers, [&](auto powers) {
-    constexpr int count = decltype(powers)::value;
+  with_powers<Storage>(plan, [&](auto powers) {
+    using PowerKind = decltype(powers);
     if (plan.further || plan.weighted || plan.scores != Scores::kLogits) {
-      write_rows<count, Besides::kAnything, Storage>(a, begin, end);
+      write_rows<PowerKind, Besides::kAnything, Storage>(a, begin, end);
     } else if (plan.column.linear >= 0) {
-      write_rows<count, Besides::kLinear, Storage>(a, begin, end);
+      write_rows<PowerKind, Besides::kLinear, Storage>(a, begin, end);
     } else {
-      write_rows<count, Besides::kNothing, Storage>(a, begin, end);
+      write_rows<PowerKind, Besides::kNothing, Storage>(a, begin, end);
     }
   });
 }

@@ -93,8 +93,11 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
   const Columns& column = plan.column;
   const bool further_too = has_further(plan);
   const bool has_scores = plan.scores != Scores::kLogits;
+  // Step by step for all: each is a long chain of instructions, and those of several rows fill the
+  // processor.
+  Row<Doubles> all[kBlockRows / lanes];
   for (int r = 0; r < rows; r += lanes) {
-    Row<Doubles> row;
+    Row<Doubles>& row = all[r / lanes];
     row.classes = Doubles{} + double(a.classes);
     row.logit = load(block.logit + r);
     for (int i = 0; i < kMaxPowers; ++i) row.others[i] = load(block.others[i] + r);
@@ -117,11 +120,14 @@ INLINE void evaluate_block(const Arguments& a, double class_weights, Block& bloc
         row.element_factor[i] = load(further.element_factor[i] + r);
       }
     }
-    if (plan.softmax) {
-      const Doubles e_y = exp(row.logit);
-      complete_softmax(row, e_y,
-                       further_too ? load(further.excess + r) : row.others[0] + e_y - 1.0);
-    }
+  }
+  for (int r = 0; r < rows && plan.softmax; r += lanes) {
+    Row<Doubles>& row = all[r / lanes];
+    const Doubles e_y = exp(row.logit);
+    complete_softmax(row, e_y, further_too ? load(further.excess + r) : row.others[0] + e_y - 1.0);
+  }
+  for (int r = 0; r < rows; r += lanes) {
+    const Row<Doubles>& row = all[r / lanes];
     Gradient<Doubles> g = evaluate(plan, row);
     const Doubles shift = load(block.shift + r);
     if (has_scores) pull_back(score, row, r, g);

@@ -75,15 +75,15 @@ struct Elements {
   // Most exponents that have been published are 0 and one half. Functions of one exponent share
   // the power, which is most of their cost.
   enum Kind { kOne, kSquareRoot, kPower, kAsBefore };
-  typename ExponentOf<Scalar>::Type exponential;
+  ExponentAs<Scalar, true> exponential;
   int count;
   Kind kind[kMaxElements];
   Scalar floor[kMaxElements];
   Scalar offset[kMaxElements];
-  typename ExponentOf<Scalar>::Type power[kMaxElements];
+  ExponentAs<Scalar> power[kMaxElements];
 
   explicit INLINE Elements(const Plan& plan) : count(plan.elements) {
-    if (count) exponential = typename ExponentOf<Scalar>::Type(plan.exponent[0]);
+    if (count) exponential = ExponentAs<Scalar, true>(plan.exponent[0]);
     for (int i = 0; i < count; ++i) {
       const Element& element = plan.element[i];
       kind[i] = i > 0 && element.gamma == plan.element[i - 1].gamma ? kAsBefore
@@ -92,7 +92,7 @@ struct Elements {
                                                                     : kPower;
       floor[i] = Scalar(element.floor);
       offset[i] = Scalar(element.offset);
-      power[i] = typename ExponentOf<Scalar>::Type(element.power);
+      power[i] = ExponentAs<Scalar>(element.power);
     }
   }
 };

@@ -45,22 +45,6 @@ INLINE Floats power_of_two(Floats rounded) {
   return bit_cast<Floats>(look_up(table, n) + (n << (23 - kStepBits)));
 }
 
-// 2^(r/kSteps - 64) for |r| <= 1/2, by Taylor, off by 1e-8 relative at most; of one degree less by
-// 5e-7. The factor costs nothing and lets the product with 2^(n/kSteps + 64) become subnormal with
-// one rounding: a label that leads by 80 leaves the sum of the others there.
-constexpr int kDegree = kSteps == 16 ? 3 : kSteps == 8 ? 4 : 7;
-template <int degree = kDegree>
-INLINE Floats scaled_power_of_two(Floats r) {
-  float c[degree + 1];
-  double term = 0x1p-64;
-  for (int i = 0; i <= degree; term *= 0x1.62e42fefa39efp-1 / kSteps / ++i) c[i] = float(term);
-  // The term left out is c r^3: by Chebyshev's polynomial 3/16 c r, up to c / 32.
-  if (degree == 2) c[1] += float(3. / 16 * term);
-  Floats series = Floats{} + c[degree];
-  for (int i = degree - 1; i >= 0; --i) series = series * r + c[i];
-  return series;
-}
-
 // The sum of c[i] x^i. Neighbours are added up first, then neighbouring pairs and so on: row
 // scalars wait for each other, and by Horner's rule every addition waits for the one before.
 template <int count>
@@ -85,38 +69,76 @@ INLINE Doubles exp_tail(Doubles r) {
   return polynomial(c, r);
 }
 
-// exp(q d) for d <= 0. Below the smallest number it is zero; NaN stays NaN.
+// A power of two as the exponent q leaves a float nothing to be desired as ln2/q: the bits of ln2
+// beyond those of a float happen to be zeros.
+INLINE bool is_short(const Exponent& e) {
+  const double step = 1 / e.log2e, rest = step / float(step) - 1;
+  return e.q > 0x1p-10 && e.q < 0x1p10 && rest < 0x1p-28 && rest > -0x1p-28;
+}
+
+// How exp(q d) is computed in float.
+enum class Way {
+  kExact,
+  kShort,   // with one instruction less, where ln2/q is a float
+  kCoarse,  // with two less, for what is rounded to half precision
+};
+
+// exp(q d) for d <= 0. Below the smallest number it is zero; NaN stays NaN. By a Taylor polynomial
+// off by 1e-8 relative at most; the short way adds 4e-9 |q d| to it. The coarse way is off by 6e-7
+// next to the maximum and by up to 1e-7 |q d| more.
+template <Way way>
 struct FloatExponent {
-  float log2e, log2e_rest, high, low;
+  static constexpr bool direct = way == Way::kShort && kSteps > 1;
+  static constexpr int degree = (kSteps == 16 ? 3 : kSteps == 8 ? 4 : 7) - (way == Way::kCoarse);
+  float log2e, log2e_rest, high, low, lowest;
+  float c[degree + 1];
+
   FloatExponent() = default;
   explicit INLINE FloatExponent(const Exponent& e)
       : log2e(kSteps * e.log2e),
         log2e_rest(kSteps * e.log2e - log2e),
-        high(e.high_f),
-        low(e.low_f) {}
-  INLINE Floats operator()(Floats d) const {
-    const Floats rounded = d * log2e + kRoundFloat;
-    const Floats n = rounded - kRoundFloat;
-    // Neither has an error that grows with d, the first by fused multiply-adds.
-    const Floats r =
-        kSteps > 1 ? (d * log2e - n) + d * log2e_rest : ((d - n * high) - n * low) * log2e;
-    return rounded < kRoundFloat - 151 * kSteps ? Floats{}
-                                                : scaled_power_of_two(r) * power_of_two(rounded);
+        high(direct ? 1 / (kSteps * e.log2e) : e.high_f),
+        low(e.low_f),
+        lowest(-151 / e.log2e) {
+    // 2^-64 costs nothing and lets the product with 2^(n/kSteps + 64) become subnormal with one
+    // rounding: a label that leads by 80 leaves the sum of the others there.
+    double term = 0x1p-64;
+    const double unit = direct ? e.q : 0x1.62e42fefa39efp-1 / kSteps;
+    for (int i = 0; i <= degree; term *= unit / ++i) c[i] = float(term);
+    // The term left out is c r^3: by Chebyshev's polynomial 3/16 c r, up to c / 32.
+    if (degree == 2) c[1] += float(3. / 16 * term);
   }
-};
 
-// The same for what is rounded to half precision: off by 6e-7 relative next to the maximum, and by
-// up to 1e-7 |q d| more.
-struct HalfExponent {
-  float log2e;
-  HalfExponent() = default;
-  explicit INLINE HalfExponent(const Exponent& e) : log2e(kSteps * e.log2e) {}
   INLINE Floats operator()(Floats d) const {
+    const Factors f = factors(d);
+    return d < lowest ? Floats{} : f.series * f.power;
+  }
+
+  // The sum and, where the mask is set, exp(q d): one instruction.
+  INLINE Floats add(Floats sum, Floats d, FloatMask mask) const {
+    const Factors f = factors(maximum(d, Floats{} + lowest));
+    const Floats more = f.series * f.power + sum;
+    return mask ? more : sum;
+  }
+
+ private:
+  struct Factors {
+    Floats series, power;
+  };
+  INLINE Factors factors(Floats d) const {
     const Floats rounded = d * log2e + kRoundFloat;
-    const Floats r = d * log2e - (rounded - kRoundFloat);
-    return rounded < kRoundFloat - 151 * kSteps
-               ? Floats{}
-               : scaled_power_of_two<kDegree - 1>(r) * power_of_two(rounded);
+    const Floats r = remainder(d, rounded - kRoundFloat);
+    Floats series = Floats{} + c[degree];
+    for (int i = degree - 1; i >= 0; --i) series = series * r + c[i];
+    return {series, power_of_two(rounded)};
+  }
+
+  // What n leaves of q d, in units of q or else of ln2/kSteps: by fused multiply-adds without an
+  // error that grows with d, but for the coarse way.
+  INLINE Floats remainder(Floats d, Floats n) const {
+    if (direct) return d - n * high;
+    if (way == Way::kCoarse) return d * log2e - n;
+    return kSteps > 1 ? (d * log2e - n) + d * log2e_rest : ((d - n * high) - n * low) * log2e;
   }
 };
 
@@ -125,6 +147,9 @@ struct DoubleExponent {
   DoubleExponent() = default;
   explicit INLINE DoubleExponent(const Exponent& e)
       : q(e.q), log2e(e.log2e), high(e.high_d), low(e.low_d), lowest(-1021.5 / e.log2e) {}
+  INLINE Doubles add(Doubles sum, Doubles d, DoubleMask mask) const {
+    return sum + keep(mask, (*this)(d));
+  }
   INLINE Doubles operator()(Doubles d) const {
     const Doubles rounded = d * log2e + kRoundDouble;
     const Doubles n = rounded - kRoundDouble;
@@ -133,32 +158,79 @@ struct DoubleExponent {
   }
 };
 
-template <class Scalar>
-struct ExponentOf;
+template <class Number>
+constexpr bool is_float = false;
 template <>
-struct ExponentOf<float> {
-  using Type = FloatExponent;
+constexpr bool is_float<float> = true;
+
+// exp(q d) as exact as Number, the short way or not.
+template <class Number, bool is_short>
+struct ExponentOf {
+  using Type = FloatExponent<Way::kCoarse>;
 };
-template <>
-struct ExponentOf<double> {
+template <bool is_short>
+struct ExponentOf<float, is_short> {
+  using Type = FloatExponent<is_short ? Way::kShort : Way::kExact>;
+};
+template <bool is_short>
+struct ExponentOf<double, is_short> {
   using Type = DoubleExponent;
 };
-template <>
-struct ExponentOf<Half> {
-  using Type = HalfExponent;
-};
-template <>
-struct ExponentOf<BFloat16> : ExponentOf<Half> {};
+template <class Number, bool is_short = false>
+using ExponentAs = typename ExponentOf<Number, is_short>::Type;
 
-// The exponents of a plan, made ready, as exact as Number.
-template <int powers, class Number>
-struct Exponents {
-  using Power = typename ExponentOf<Number>::Type;
-  Power power[powers + 1];
-  explicit INLINE Exponents(const Plan& plan) {
-    for (int i = 0; i < powers; ++i) power[i] = Power(plan.exponent[i]);
+// How many exponents a plan has, and which of them are short: loops have a copy for each kind.
+template <int exponents, bool first, bool rest>
+struct PowerKind {
+  static constexpr int count = exponents;
+  static constexpr bool first_is_short = first;
+  static constexpr bool rest_is_short = rest;
+};
+
+template <bool first, bool rest, class F>
+INLINE void with_count(int powers, F f) {
+  switch (powers) {
+    case 1:
+      return f(PowerKind<1, first, first>());
+    case 2:
+      return f(PowerKind<2, first, rest>());
+    case 3:
+      return f(PowerKind<3, first, rest>());
   }
-  INLINE const auto& operator[](int i) const { return power[i]; }
+}
+
+// Calls f with the kind of a plan's powers. One is always short, the others if all of them are: a
+// plan that is asked for the softmax too computes them as before.
+template <class Number, class F>
+INLINE void with_powers(const Plan& plan, F f) {
+  if (plan.powers == 0) return f(PowerKind<0, false, false>());
+  if constexpr (is_float<Number>) {
+    const bool has_one = plan.exponent[0].q == 1;
+    bool others = true;
+    for (int i = has_one; i < plan.powers; ++i) others &= is_short(plan.exponent[i]);
+    if (others) return with_count<true, true>(plan.powers, f);
+    if (has_one) return with_count<true, false>(plan.powers, f);
+  }
+  with_count<false, false>(plan.powers, f);
+}
+
+// The exponents of a plan, made ready.
+template <class PowerKind, class Number>
+struct Exponents {
+  static constexpr int count = PowerKind::count;
+  ExponentAs<Number, PowerKind::first_is_short> first;
+  ExponentAs<Number, PowerKind::rest_is_short> rest[count > 1 ? count - 1 : 1];
+  explicit INLINE Exponents(const Plan& plan) {
+    if (count > 0) first = decltype(first)(plan.exponent[0]);
+    for (int i = 1; i < count; ++i)
+      rest[i - 1] = ExponentAs<Number, PowerKind::rest_is_short>(plan.exponent[i]);
+  }
+  // Calls f(exponent, its index) for each.
+  template <class F>
+  INLINE void for_each(F f) const {
+    if (count > 0) f(first, 0);
+    for (int i = 1; i < count; ++i) f(rest[i - 1], i);
+  }
 };
 
 // ---- row scalars, double

@@ -15,26 +15,6 @@ constexpr int64_t kFlush = 32;
 template <class Storage>
 constexpr int64_t kPart = kFlush * kLanes<Storage>;
 
-template <int n>
-struct Count {
-  static constexpr int value = n;
-};
-
-// Calls f with the number of powers as a constant: there is a copy of the loops for each.
-template <class F>
-INLINE void with_powers(int powers, F f) {
-  switch (powers) {
-    case 0:
-      return f(Count<0>{});
-    case 1:
-      return f(Count<1>{});
-    case 2:
-      return f(Count<2>{});
-    case 3:
-      return f(Count<3>{});
-  }
-}
-
 // A vector with the row's maximum in one of its lanes.
 template <class Storage>
 INLINE auto maximum_part(const Storage* x, int64_t classes) {
@@ -52,11 +32,9 @@ INLINE auto maximum_part(const Storage* x, int64_t classes) {
     m = maximum(maximum(chain[0], chain[1]), maximum(chain[2], chain[3]));
   }
   for (; k + lanes <= classes; k += lanes) m = maximum(m, load(x + k));
-  if (k < classes) {
-    const int rest = int(classes - k);
-    m = maximum(m, iota<typename A::Mask>() < rest ? load(x + k, rest) : lowest);
-  }
-  return m;
+  if (k == classes) return m;
+  if (classes >= lanes) return maximum(m, load(x + classes - lanes));
+  return iota<typename A::Mask>() < int(classes) ? load(x, int(classes)) : lowest;
 }
 
 template <class Storage>
@@ -64,18 +42,21 @@ INLINE auto row_maximum(const Storage* x, int64_t classes) {
   return reduce_maximum(maximum_part(x, classes));
 }
 
-// Calls visit(vector, class index of its first lane, mask of its lanes) over a row; the mask is all
-// set but at the end.
+// Calls visit(vector, class index of its first lane, mask of its lanes) over a row. The last vector
+// overlaps the one before, and the mask has the lanes that were not yet there; of fewer classes than
+// lanes it has those.
 template <class Storage, class Visit>
 INLINE void for_each_vector(const Storage* x, int64_t begin, int64_t end, Visit visit) {
   using Mask = typename Arithmetic<Storage>::Mask;
   constexpr int lanes = kLanes<Storage>;
-  int64_t k = begin;
-  for (; k + lanes <= end; k += lanes) visit(load(x + k), k, Mask{} - 1);
-  if (k < end) {
-    const int rest = int(end - k);
-    visit(load(x + k, rest), k, iota<Mask>() < rest);
-  }
+  const int rest = int((end - begin) % lanes);
+  const int64_t whole = end - rest;
+  for (int64_t k = begin; k < whole; k += lanes) visit(load(x + k), k, Mask{} - 1);
+  if (rest == 0) return;
+  const bool overlaps = begin < whole;
+  const int64_t k = overlaps ? end - lanes : begin;
+  visit(overlaps ? load(x + k) : load(x + k, rest), k,
+        overlaps ? iota<Mask>() >= lanes - rest : iota<Mask>() < rest);
 }
 
 // The first class with the largest logit, or the first that is NaN.
@@ -124,13 +105,14 @@ struct PowerSums {
 // Adds to `sums`, with `further` also what few losses need, with `scores` what bounded ones do. On
 // the way the row to be visited next, if there is one, comes nearer: exponentials leave the memory
 // idle, and the maximum, which is looked for first, does not wait for much else.
-template <int powers, bool further, bool scores, class Storage, class Scalar>
+template <class PowerKind, bool further, bool scores, class Storage, class Scalar>
 INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
                        const Plan& plan, const Scalar* vector, const Scalar* u, const void* next,
                        PowerSums& sums) {
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
-  const Exponents<powers, Scalar> power(plan);
+  constexpr int powers = PowerKind::count;
+  const Exponents<PowerKind, Scalar> exponents(plan);
   for (int64_t begin = 0; begin < classes; begin += kPart<Storage>) {
     const int64_t end = classes - begin < kPart<Storage> ? classes : begin + kPart<Storage>;
     Vector partial[powers] = {}, moment[powers] = {};
@@ -139,15 +121,19 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
       if (next) __builtin_prefetch(static_cast<const Storage*>(next) + k);
       const Vector d = v - shift;
       const Vector score = scores ? load_part(u, k, end) : Vector{};
-      for (int i = 0; i < powers; ++i) {
-        const Vector e = keep(others, power[i](d));
-        partial[i] += e;
-        if (scores) moment[i] += e * score;
-        if (further && i == 0) {
-          const Vector c = plan.vector_power ? load_part(vector, k, end) : Vector{};
-          part.template add<scores>(d, e, c, score, others, plan);
+      exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
+        if constexpr (!further && !scores) {
+          partial[i] = power.add(partial[i], d, others);
+        } else {
+          const Vector e = keep(others, power(d));
+          partial[i] += e;
+          if (scores) moment[i] += e * score;
+          if (further && i == 0) {
+            const Vector c = plan.vector_power ? load_part(vector, k, end) : Vector{};
+            part.template add<scores>(d, e, c, score, others, plan);
+          }
         }
-      }
+      });
     };
     for_each_other(x, begin, end, label, visit);
     for (int i = 0; i < powers; ++i) sums.power[i] += reduce_sum(partial[i]);
@@ -170,7 +156,8 @@ INLINE auto linear_part(const Storage* x, int64_t begin, int64_t end, Scalar shi
 template <class Storage>
 INLINE auto square_part(const Storage* x, int64_t begin, int64_t end) {
   typename Arithmetic<Storage>::Vector sum = {};
-  for_each_vector(x, begin, end, [&](auto v, int64_t, auto) { sum += v * v; });
+  for_each_vector(x, begin, end,
+                  [&](auto v, int64_t, auto inside) { sum += keep(inside, v * v); });
   return sum;
 }
 
@@ -207,8 +194,8 @@ INLINE PolynomialSums sum_polynomials(const Storage* x, int64_t classes, Scalar 
       sums.weighted += reduce_sum(weighted_part(x, begin, end, shift, class_weight));
     if (plan.vector) {
       Vector vector = {}, vector_sum = {};
-      for_each_vector(x, begin, end, [&](Vector v, int64_t k, auto) {
-        const Vector c = load_part(class_vector, k, end);
+      for_each_vector(x, begin, end, [&](Vector v, int64_t k, auto inside) {
+        const Vector c = keep(inside, load_part(class_vector, k, end));
         vector += keep(c != Vector{}, c * (v - shift));  // not 0 times -inf
         vector_sum += c;
       });
@@ -282,10 +269,10 @@ enum class Besides { kNothing, kLinear, kAnything };
 
 // dx_k from its coefficients as `columns` in noisykernels/terms/sums.py has them, but for the
 // label's.
-template <int powers, Besides besides, class Storage, class Written, class Scalar>
+template <class PowerKind, Besides besides, class Storage, class Written, class Scalar>
 INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t end,
                            const RowGradient<Scalar>& row, const Plan& plan,
-                           const Exponents<powers, Written>& power,
+                           const Exponents<PowerKind, Written>& exponents,
                            const Elements<Scalar>& elements, const Scalar* class_weight,
                            const Scalar* class_vector) {
   using A = Arithmetic<Storage>;
@@ -299,8 +286,8 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
     if (linear) sum += row.linear * v;
     if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
-    for (int i = 0; i < powers; ++i) {
-      const Vector e = power[i](d);
+    exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
+      const Vector e = power(d);
       sum += row.power[i] * e;
       if (more && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);
@@ -313,7 +300,7 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
         };
         for_each_element(elements, d, e, row.softmax, add);
       }
-    }
+    });
     return sum;
   };
   int64_t k = begin;
@@ -328,7 +315,11 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
     for (int i = 0; i < together; ++i) store(dx + k + i * lanes, v[i]);
   }
   for (; k + lanes <= end; k += lanes) store(dx + k, gradient(load(x + k), k));
-  if (k < end) {
+  if (k == end) return;
+  if (end - begin >= lanes) {  // overlaps the one before
+    k = end - lanes;
+    store(dx + k, gradient(load(x + k), k));
+  } else {
     const int rest = int(end - k);
     store(dx + k, gradient(load(x + k, rest), k), rest);
   }

@@ -41,8 +41,8 @@ struct LogitSums {
 template <class Storage>
 INLINE LogitSums sum_logits(const Storage* x, int64_t classes) {
   Doubles linear[2] = {}, square[2] = {};
-  for_each_vector(x, 0, classes, [&](auto v, int64_t, auto) {
-    for_each_double(v, [&](Doubles part, int first) {
+  for_each_vector(x, 0, classes, [&](auto v, int64_t, auto inside) {
+    for_each_double(keep(inside, v), [&](Doubles part, int first) {
       linear[first > 0] += part;
       square[first > 0] += part * part;
     });
@@ -53,10 +53,8 @@ INLINE LogitSums sum_logits(const Storage* x, int64_t classes) {
 // The sum of c_k u_k over k != y.
 template <class Scalar>
 INLINE double sum_products(const Scalar* c, const Scalar* u, int64_t classes, int64_t label) {
-  using A = Arithmetic<Scalar>;
   Doubles sum = {};
-  for_each_vector(u, 0, classes, [&](auto v, int64_t k, auto) {
-    const auto others = iota<typename A::Mask>() != typename A::Integer(label - k);
+  for_each_other(u, 0, classes, label, [&](auto v, int64_t k, auto others) {
     const auto product = keep(others, load_part(c, k, classes) * v);
     for_each_double(product, [&](Doubles part, int) { sum += part; });
   });

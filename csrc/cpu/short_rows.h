@@ -39,12 +39,13 @@ struct Sum {
 
 // Rows without an x are skipped and get zeros. The rows to be visited next are as many elements
 // `ahead`, or 0.
-template <int powers, class Storage>
+template <class PowerKind, class Storage>
 __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const Storage* const* x,
                                                 const int64_t* label, int64_t ahead, Block& block) {
   using Scalar = typename Arithmetic<Storage>::Scalar;
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
+  constexpr int powers = PowerKind::count;
   const Plan& plan = a.plan;
   const int64_t classes = a.classes;
   const Scalar* class_weight = static_cast<const Scalar*>(a.class_weight);
@@ -69,13 +70,15 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
     block.label_weight[r] = !x[r] ? 0 : class_weight ? class_weight[label[r]] : 1;
   }
   if constexpr (powers > 0) {
-    const Exponents<powers, Scalar> power(plan);
+    const Exponents<PowerKind, Scalar> exponents(plan);
     Vector parts[powers][kBlockRows];
     for (int r = 0; r < kBlockRows; ++r) {
       prepare_next(r);
       Vector sum[powers] = {};
       const auto visit = [&](Vector v, int64_t, Mask others) __attribute__((always_inline)) {
-        for (int i = 0; i < powers; ++i) sum[i] += keep(others, power[i](v - shift[r]));
+        exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
+          sum[i] = power.add(sum[i], v - shift[r], others);
+        });
       };
       if (x[r]) for_each_other(x[r], 0, classes, label[r], visit);
       for (int i = 0; i < powers; ++i) parts[i][r] = sum[i];

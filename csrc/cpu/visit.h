@@ -13,13 +13,13 @@ template <bool scores, class Storage, class Scalar>
 __attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
                                           int64_t label, Scalar shift, const Scalar* vector,
                                           const Scalar* u, const void* next, PowerSums& sums) {
-  with_powers(plan.powers, [&](auto powers) {
-    constexpr int count = decltype(powers)::value;
-    if constexpr (count > 0) {
+  with_powers<Scalar>(plan, [&](auto powers) {
+    using PowerKind = decltype(powers);
+    if constexpr (PowerKind::count > 0) {
       if (scores || plan.further) {
-        sum_powers<count, true, scores>(x, classes, label, shift, plan, vector, u, next, sums);
+        sum_powers<PowerKind, true, scores>(x, classes, label, shift, plan, vector, u, next, sums);
       } else {
-        sum_powers<count, false, false>(x, classes, label, shift, plan, vector, u, next, sums);
+        sum_powers<PowerKind, false, false>(x, classes, label, shift, plan, vector, u, next, sums);
       }
     }
   });
