@@ -94,12 +94,12 @@ Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool h
     throw std::invalid_argument("the length of scores must be positive");
   if (count > kMaxTerms) throw std::invalid_argument("more terms than one pass can carry");
   Plan plan;
-  int needs = statistics ? kSoftmax : 0;
+  int needs = 0;
   for (int64_t t = 0; t < count; ++t) {
     if (terms[t] < 0 || terms[t] >= kTerms) throw std::invalid_argument("unknown term id");
     needs |= kNeeds[terms[t]];
   }
-  plan.softmax = needs & kSoftmax;
+  plan.softmax = statistics || needs & kSoftmax;
   if (plan.softmax) find_or_add_power(plan, 1.0);  // first, so that it is power 0
   for (int64_t t = 0; t < count; ++t) {
     PlannedTerm& term = plan.term[plan.terms++];
@@ -109,6 +109,8 @@ Plan make_plan(const int64_t* terms, const double* values, int64_t count, bool h
     if (kNeeds[term.id] & kElementSum)
       term.element = find_or_add_element(plan, term.parameter, term.second);
   }
+  // Not if the softmax is there for the statistics alone: they leave the loss its bits.
+  plan.doubled = plan.powers == 2 && plan.exponent[1].q == 2.0 && needs & kSoftmax;
   // Without class weights the weighted sum is the plain one.
   plan.linear = needs & kLinearSum || (needs & kWeightedSum && !has_class_weight);
   plan.square = needs & kSquareSum;

@@ -106,9 +106,9 @@ struct PowerSums {
 // the way the row to be visited next, if there is one, comes nearer: exponentials leave the memory
 // idle, and the maximum, which is looked for first, does not wait for much else.
 template <class PowerKind, bool further, bool scores, class Storage, class Scalar>
-INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar shift,
-                       const Plan& plan, const Scalar* vector, const Scalar* u, const void* next,
-                       PowerSums& sums) {
+__attribute__((noinline)) void sum_powers(const Storage* x, int64_t classes, int64_t label,
+                                          Scalar shift, const Plan& plan, const Scalar* vector,
+                                          const Scalar* u, const void* next, PowerSums& sums) {
   using Vector = typename Arithmetic<Storage>::Vector;
   using Mask = typename Arithmetic<Storage>::Mask;
   constexpr int powers = PowerKind::count;
@@ -121,17 +121,14 @@ INLINE void sum_powers(const Storage* x, int64_t classes, int64_t label, Scalar 
       if (next) __builtin_prefetch(static_cast<const Storage*>(next) + k);
       const Vector d = v - shift;
       const Vector score = scores ? load_part(u, k, end) : Vector{};
-      exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
-        if constexpr (!further && !scores) {
-          partial[i] = power.add(partial[i], d, others);
-        } else {
-          const Vector e = keep(others, power(d));
-          partial[i] += e;
-          if (scores) moment[i] += e * score;
-          if (further && i == 0) {
-            const Vector c = plan.vector_power ? load_part(vector, k, end) : Vector{};
-            part.template add<scores>(d, e, c, score, others, plan);
-          }
+      if (!further && !scores) return exponents.add(partial, d, others);
+      exponents.for_each(d, [&](Vector power, int i) __attribute__((always_inline)) {
+        const Vector e = keep(others, power);
+        partial[i] += e;
+        if (scores) moment[i] += e * score;
+        if (further && i == 0) {
+          const Vector c = plan.vector_power ? load_part(vector, k, end) : Vector{};
+          part.template add<scores>(d, e, c, score, others, plan);
         }
       });
     };
@@ -286,8 +283,7 @@ INLINE void write_gradient(const Storage* x, Written* dx, int64_t begin, int64_t
     if (linear) sum += row.linear * v;
     if (more && plan.weighted) sum += row.class_weight * load_part(class_weight, k, end);
     const Vector d = v - row.shift;
-    exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
-      const Vector e = power(d);
+    exponents.for_each(d, [&](Vector e, int i) __attribute__((always_inline)) {
       sum += row.power[i] * e;
       if (more && i == 0) {
         if (plan.entropy) sum += keep(e != Vector{}, row.entropy * e * d);

@@ -76,9 +76,7 @@ __attribute__((noinline)) void visit_short_rows(const ForwardArguments& a, const
       prepare_next(r);
       Vector sum[powers] = {};
       const auto visit = [&](Vector v, int64_t, Mask others) __attribute__((always_inline)) {
-        exponents.for_each([&](const auto& power, int i) __attribute__((always_inline)) {
-          sum[i] = power.add(sum[i], v - shift[r], others);
-        });
+        exponents.add(sum, v - shift[r], others);
       };
       if (x[r]) for_each_other(x[r], 0, classes, label[r], visit);
       for (int i = 0; i < powers; ++i) parts[i][r] = sum[i];

@@ -8,11 +8,10 @@
 namespace noisykernels {
 namespace {
 
-// Not inline: chunks and whole rows have the large loops in common.
 template <bool scores, class Storage, class Scalar>
-__attribute__((noinline)) void sum_powers(const Plan& plan, const Storage* x, int64_t classes,
-                                          int64_t label, Scalar shift, const Scalar* vector,
-                                          const Scalar* u, const void* next, PowerSums& sums) {
+INLINE void sum_powers(const Plan& plan, const Storage* x, int64_t classes, int64_t label,
+                       Scalar shift, const Scalar* vector, const Scalar* u, const void* next,
+                       PowerSums& sums) {
   with_powers<Scalar>(plan, [&](auto powers) {
     using PowerKind = decltype(powers);
     if constexpr (PowerKind::count > 0) {
