@@ -78,7 +78,7 @@ struct Plan {
   int powers = 0;  // row sums of exp(q_i (x_k - m)); none of them: no exp is computed at all
   Exponent exponent[kMaxPowers];
   bool doubled = false;  // there are two, 1 and 2: the second power is the first one's square
-  int elements = 0;  // row sums of elementwise functions, in a second visit
+  int elements = 0;      // row sums of elementwise functions, in a second visit
   Element element[kMaxElements];
 
   bool softmax = false;       // then exponent[0] is 1

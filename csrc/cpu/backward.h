@@ -85,10 +85,10 @@ __attribute__((noinline)) void write_rows(const BackwardArguments& a, int64_t be
       if (has_scores) {
         rescale_row(a, x, scores, coefficients + r, row);
         write_gradient<PowerKind, besides>(scores, dx, first, last, row, plan, exponents, elements,
-                                        class_weight, vector);
+                                           class_weight, vector);
       } else {
         write_gradient<PowerKind, besides>(x, dx, first, last, row, plan, exponents, elements,
-                                        class_weight, vector);
+                                           class_weight, vector);
       }
       if (first <= label && label < last) store_scalar(dx + label, row.label);
     }

@@ -14,9 +14,8 @@ INLINE void visit_together(const ForwardArguments& a, const Storage* const* x, i
   const Plan& plan = a.plan;
   const int64_t* label = a.target + first;
   if (!has_further(plan)) {
-    return with_powers<typename Arithmetic<Storage>::Scalar>(plan, [&](auto powers) {
-      visit_short_rows<decltype(powers)>(a, x, label, ahead, block);
-    });
+    return with_powers<typename Arithmetic<Storage>::Scalar>(
+        plan, [&](auto powers) { visit_short_rows<decltype(powers)>(a, x, label, ahead, block); });
   }
   for (int r = 0; r < kBlockRows; ++r) {
     if (x[r]) {

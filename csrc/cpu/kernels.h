@@ -14,6 +14,8 @@ struct Kernels {
   // Rows from `begin` to `end`. What a row gets does not depend on the range it is in.
   void (*forward)(const ForwardArguments&, int64_t begin, int64_t end);
   void (*backward)(const BackwardArguments&, int64_t begin, int64_t end);
+  bool (*labels_in_range)(const int64_t* label, int64_t count, int64_t classes,
+                          int64_t ignore_index);
 };
 
 namespace baseline {

@@ -7,6 +7,8 @@
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
+#include <memory>
+
 #include "../inputs.h"
 #include "dispatch.h"
 
@@ -25,20 +27,18 @@ constexpr int64_t kGrainElementsWithoutPowers = int64_t(1) << 20;
 void check_labels(const Tensor& labels, const Tensor& target, int64_t classes,
                   int64_t ignore_index) {
   const int64_t* label = labels.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < labels.numel(); ++i) {
-    if ((label[i] < 0 || label[i] >= classes) && label[i] != ignore_index) {
-      std::vector<int64_t> position(target.dim());
-      int64_t rest = i;
-      for (int64_t d = target.dim() - 1; d >= 0; --d) {
-        position[d] = rest % target.size(d);
-        rest /= target.size(d);
-      }
-      TORCH_CHECK_INDEX(false, "target",
-                        position.empty() ? std::string() : c10::str(at::IntArrayRef(position)),
-                        " is ", label[i], ", expected 0 <= target < ", classes,
-                        " or ignore_index=", ignore_index);
-    }
+  if (kernels().labels_in_range(label, labels.numel(), classes, ignore_index)) return;
+  int64_t i = 0;
+  while (kernels().labels_in_range(label + i, 1, classes, ignore_index)) ++i;
+  std::vector<int64_t> position(target.dim());
+  int64_t rest = i;
+  for (int64_t d = target.dim() - 1; d >= 0; --d) {
+    position[d] = rest % target.size(d);
+    rest /= target.size(d);
   }
+  TORCH_CHECK_INDEX(
+      false, "target", position.empty() ? std::string() : c10::str(at::IntArrayRef(position)),
+      " is ", label[i], ", expected 0 <= target < ", classes, " or ignore_index=", ignore_index);
 }
 
 // A 0-d tensor written and read in place: an operator call for one number would cost as much as a
@@ -141,10 +141,13 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& logits, const Tensor& t
     a.loss = loss.mutable_data_ptr();
   }
   Tensor rows = at::cpu::empty({a.plan.column.count, a.rows}, options);
-  std::vector<double> per_row(reduced ? 2 * a.rows : 0);
+  std::unique_ptr<double[]> per_row;
+  if (reduced) {
+    per_row.reset(new double[2 * a.rows]);
+    a.value = per_row.get();
+    a.label_weight = a.value + a.rows;
+  }
   a.row_coefficients = rows.mutable_data_ptr();
-  a.value = per_row.data();
-  a.label_weight = per_row.data() + a.rows;
   run(a);
 
   double divisor = 1;

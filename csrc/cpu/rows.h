@@ -43,8 +43,8 @@ INLINE auto row_maximum(const Storage* x, int64_t classes) {
 }
 
 // Calls visit(vector, class index of its first lane, mask of its lanes) over a row. The last vector
-// overlaps the one before, and the mask has the lanes that were not yet there; of fewer classes than
-// lanes it has those.
+// overlaps the one before, and the mask has the lanes that were not yet there; of fewer classes
+// than lanes it has those.
 template <class Storage, class Visit>
 INLINE void for_each_vector(const Storage* x, int64_t begin, int64_t end, Visit visit) {
   using Mask = typename Arithmetic<Storage>::Mask;
@@ -153,8 +153,7 @@ INLINE auto linear_part(const Storage* x, int64_t begin, int64_t end, Scalar shi
 template <class Storage>
 INLINE auto square_part(const Storage* x, int64_t begin, int64_t end) {
   typename Arithmetic<Storage>::Vector sum = {};
-  for_each_vector(x, begin, end,
-                  [&](auto v, int64_t, auto inside) { sum += keep(inside, v * v); });
+  for_each_vector(x, begin, end, [&](auto v, int64_t, auto inside) { sum += keep(inside, v * v); });
   return sum;
 }
 

@@ -4,6 +4,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "labels.h"
 
 namespace noisykernels {
 namespace {
@@ -38,7 +39,7 @@ void backward(const BackwardArguments& a, int64_t begin, int64_t end) {
 
 namespace NOISYKERNELS_LEVEL {
 extern const Kernels kernels;
-const Kernels kernels = {NOISYKERNELS_LEVEL_NAME, forward, backward};
+const Kernels kernels = {NOISYKERNELS_LEVEL_NAME, forward, backward, labels_in_range};
 }  // namespace NOISYKERNELS_LEVEL
 
 }  // namespace noisykernels
