@@ -25,6 +25,8 @@ struct Exponent {
   float low_f;
   double high_d;  // and for double
   double low_d;
+  double step;    // ln2/q
+  bool is_short;  // float(step) is as good: the bits beyond happen to be zeros
 };
 
 // The function (1 - p)^gamma of the classes whose log p is not below the floor, else zero.

@@ -25,6 +25,9 @@ Exponent make_exponent(double q) {
   e.low_f = float(step - leading_bits(step, 12));
   e.high_d = leading_bits(step, 32);
   e.low_d = step - e.high_d;
+  e.step = step;
+  const double rest = step / float(step) - 1;
+  e.is_short = std::abs(rest) < 0x1p-28 && q > 0x1p-10 && q < 0x1p10;
   return e;
 }
 

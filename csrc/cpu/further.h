@@ -83,7 +83,7 @@ struct Elements {
   ExponentAs<Scalar> power[kMaxElements];
 
   explicit INLINE Elements(const Plan& plan) : count(plan.elements) {
-    if (count) exponential = ExponentAs<Scalar, true>(plan.exponent[0]);
+    if (count) exponential.prepare(plan.exponent[0]);
     for (int i = 0; i < count; ++i) {
       const Element& element = plan.element[i];
       kind[i] = i > 0 && element.gamma == plan.element[i - 1].gamma ? kAsBefore
@@ -92,7 +92,7 @@ struct Elements {
                                                                     : kPower;
       floor[i] = Scalar(element.floor);
       offset[i] = Scalar(element.offset);
-      power[i] = ExponentAs<Scalar>(element.power);
+      power[i].prepare(element.power);
     }
   }
 };

@@ -69,17 +69,10 @@ INLINE Doubles exp_tail(Doubles r) {
   return polynomial(c, r);
 }
 
-// A power of two as the exponent q leaves a float nothing to be desired as ln2/q: the bits of ln2
-// beyond those of a float happen to be zeros.
-INLINE bool is_short(const Exponent& e) {
-  const double step = 1 / e.log2e, rest = step / float(step) - 1;
-  return e.q > 0x1p-10 && e.q < 0x1p10 && rest < 0x1p-28 && rest > -0x1p-28;
-}
-
 // How exp(q d) is computed in float.
 enum class Way {
   kExact,
-  kShort,   // with one instruction less, where ln2/q is a float
+  kShort,   // with one instruction less, where ln2/q is a float: for powers of two it is
   kCoarse,  // with two less, for what is rounded to half precision
 };
 
@@ -93,18 +86,18 @@ struct FloatExponent {
   float log2e, log2e_rest, high, low, lowest;
   float c[degree + 1];
 
-  FloatExponent() = default;
-  explicit INLINE FloatExponent(const Exponent& e)
-      : log2e(kSteps * e.log2e),
-        log2e_rest(kSteps * e.log2e - log2e),
-        high(direct ? 1 / (kSteps * e.log2e) : e.high_f),
-        low(e.low_f),
-        lowest(-151 / e.log2e) {
+  // Not a constructor: what is assigned is copied, right after its parts were written.
+  INLINE void prepare(const Exponent& e) {
+    log2e = kSteps * e.log2e;
+    log2e_rest = kSteps * e.log2e - log2e;
+    high = direct ? e.step / kSteps : e.high_f;
+    low = e.low_f;
+    lowest = -151 * e.step;
     // 2^-64 costs nothing and lets the product with 2^(n/kSteps + 64) become subnormal with one
     // rounding: a label that leads by 80 leaves the sum of the others there.
     double term = 0x1p-64;
     const double unit = direct ? e.q : 0x1.62e42fefa39efp-1 / kSteps;
-    for (int i = 0; i <= degree; term *= unit / ++i) c[i] = float(term);
+    for (int i = 0; i <= degree; term *= unit * (1. / ++i)) c[i] = float(term);
     // The term left out is c r^3: by Chebyshev's polynomial 3/16 c r, up to c / 32.
     if (degree == 2) c[1] += float(3. / 16 * term);
   }
@@ -144,9 +137,13 @@ struct FloatExponent {
 
 struct DoubleExponent {
   double q, log2e, high, low, lowest;
-  DoubleExponent() = default;
-  explicit INLINE DoubleExponent(const Exponent& e)
-      : q(e.q), log2e(e.log2e), high(e.high_d), low(e.low_d), lowest(-1021.5 / e.log2e) {}
+  INLINE void prepare(const Exponent& e) {
+    q = e.q;
+    log2e = e.log2e;
+    high = e.high_d;
+    low = e.low_d;
+    lowest = -1021.5 * e.step;
+  }
   INLINE Doubles add(Doubles sum, Doubles d, DoubleMask mask) const {
     return sum + keep(mask, (*this)(d));
   }
@@ -209,7 +206,7 @@ INLINE void with_powers(const Plan& plan, F f) {
   if constexpr (is_float<Number>) {
     const bool has_one = plan.exponent[0].q == 1;
     bool others = true;
-    for (int i = has_one; i < plan.powers; ++i) others &= is_short(plan.exponent[i]);
+    for (int i = has_one; i < plan.powers; ++i) others &= plan.exponent[i].is_short;
     if (others) return with_count<true, true>(plan, f);
     if (has_one) return with_count<true, false>(plan, f);
   }
@@ -223,9 +220,8 @@ struct Exponents {
   ExponentAs<Number, PowerKind::first_is_short> first;
   ExponentAs<Number, PowerKind::rest_is_short> rest[count > 1 ? count - 1 : 1];
   explicit INLINE Exponents(const Plan& plan) {
-    if (count > 0) first = decltype(first)(plan.exponent[0]);
-    for (int i = 1; i < count; ++i)
-      rest[i - 1] = ExponentAs<Number, PowerKind::rest_is_short>(plan.exponent[i]);
+    if (count > 0) first.prepare(plan.exponent[0]);
+    for (int i = 1; i < count; ++i) rest[i - 1].prepare(plan.exponent[i]);
   }
 
   // Calls f(exp(q d), its number) for each exponent q.
