@@ -2,6 +2,7 @@
 // here.
 #pragma once
 
+#include "exponents.h"
 #include "further.h"
 
 namespace noisykernels {
