@@ -163,6 +163,16 @@ def test_the_loss_and_its_gradient_stay_the_same(
         assert_same_bits(with_stats, plain)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 0.3, 2.0], ids=["a power of two", "none", "one's double"])
+def test_the_powers_stay_the_same_on_the_cpu(alpha: float) -> None:
+    """Statistics add the exponent 1, beside which others could be computed in another way."""
+    logits, labels = 3 * torch.randn(37, 11), torch.randint(11, (37,))
+    loss = partial(nk.functional.alpha_mae_loss, target=labels, alpha=alpha, reduction="none")
+    plain = value_and_gradient(loss, logits)
+    with_stats = value_and_gradient(lambda x: loss(x, return_stats=True)[0], logits)
+    assert_same_bits(with_stats, plain)
+
+
 @each_loss
 def test_the_gradient_of_every_loss_beside_them(case: Case, simd_level: str) -> None:
     logits, labels = 3 * torch.randn(37, 11), torch.randint(11, (37,))
