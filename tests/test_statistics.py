@@ -164,7 +164,7 @@ def test_the_loss_and_its_gradient_stay_the_same(
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.3, 2.0], ids=["a power of two", "none", "one's double"])
-def test_the_powers_stay_the_same_on_the_cpu(alpha: float) -> None:
+def test_the_powers_stay_the_same_on_the_cpu(alpha: float, simd_level: str) -> None:
     """Statistics add the exponent 1, beside which others could be computed in another way."""
     logits, labels = 3 * torch.randn(37, 11), torch.randint(11, (37,))
     loss = partial(nk.functional.alpha_mae_loss, target=labels, alpha=alpha, reduction="none")

@@ -17,9 +17,8 @@ namespace {
 
 using at::Tensor;
 
-// A thread takes at least this many elements, or this many where no exponential is computed, which
-// is most of the work: 20 to 50 us, between what it costs to reach a thread that waits and one that
-// sleeps.
+// A second thread comes in beyond this many elements, or this many where no exponential is
+// computed, which is most of the work. See docs/decisions/0012-threads-where-they-pay.md.
 constexpr int64_t kGrainElements = int64_t(1) << 17;
 constexpr int64_t kGrainElementsWithoutPowers = int64_t(1) << 20;
 
